@@ -1,0 +1,36 @@
+# make demo    builds .venv and reads the bundled sample lines
+# make test    runs the tests            make check   formatter, linter, types
+# make setup   only builds .venv, with hwr-batch in .venv/bin
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := demo-output
+
+.PHONY: setup demo test check lock clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup
+	PATH="$(BIN):$$PATH" $(BIN)/python -m hwr_batch.samples.demo $(DEMO)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+lock: setup
+	$(BIN)/python -m piptools compile --quiet --strip-extras --extra dev --all-build-deps --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe \
+		--output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache

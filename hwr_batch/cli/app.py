@@ -1,0 +1,21 @@
+"""The commands, gathered."""
+
+from __future__ import annotations
+
+import typer
+
+from hwr_batch.cli import accuracy, check, models, recognize
+
+app = typer.Typer(
+    name="hwr-batch",
+    help="Batch handwriting recognition: a manifest of text-line images in, Parquet with text and scores out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("recognize")(recognize.recognize)
+app.command("plan")(recognize.plan)
+app.command("verify")(check.verify)
+app.command("doctor")(check.doctor)
+app.command("evaluate")(accuracy.evaluate)
+app.add_typer(models.app, name="models", help="List, pull, show and bundle models.")

@@ -1,0 +1,95 @@
+"""Which way a network is run: exactly without its padding, trimmed, at its own width, or as published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from hwr_batch.config import Padding
+from hwr_batch.engine import elide, head, split
+from hwr_batch.engine.batches import Widths
+from hwr_batch.engine.columns import Columns
+from hwr_batch.engine.forms import Form, SplitForm, TrimmedSplitForm, WholeForm
+from hwr_batch.engine.graph import CannotElide, Walk, walk
+from hwr_batch.engine.options import EngineOptions
+from hwr_batch.zoo.card import Context, Layout, ModelCard
+
+Compile: TypeAlias = Callable[[Any], Any]
+
+TRIM_MARGIN = 32  # columns of padding kept right of the content where `trim` was asked for
+TRIM_STEP = 64  # columns: coarser widths, so that more lines share a batch
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A network ready to read: the form, how it may be named in a report, and what was derived.
+
+    `columns`: where the output's frames lie, None where the network was not walked.
+    """
+
+    name: str
+    form: Form
+    widths: Widths
+    columns: Columns | None = None
+
+
+def as_published(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
+    """One piece a run, padded to the card's width; at its own width where the card takes any."""
+    compiled = compile_model(_answering(head.take_pixels(network.clone(), card), card, options))
+    widths = Widths(card.width)
+    return Way("full" if card.width else "own width", WholeForm(compiled, widths), widths)
+
+
+def choose(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
+    """The way that `options.padding` asks for. Raises CannotElide where the network does not allow it."""
+    if options.padding is Padding.FULL or card.width == 0:
+        return as_published(network, card, options, compile_model)
+    if card.context is Context.CONVOLUTIONAL:
+        return _elided(network, card, options, compile_model)
+    if card.context is Context.RECURRENT:
+        return _split(network, card, options, compile_model)
+    raise CannotElide("the card says that every column reaches every frame (context = global)")
+
+
+def _elided(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
+    exact = options.padding is Padding.EXACT
+    network = network.clone()
+    elide.fold_shapes(network)
+    found = walk(network)
+    elide.widen(network, found, exact=exact)
+    network = _answering(head.take_pixels(network, card), card, options)
+    if exact:
+        network = head.each_output(network, lambda y: elide.repeat_steady(y, found.output, found, axis=1))
+    widths = _widths(found, exact=exact)
+    name = "exact: elided" if exact else "trim"
+    return Way(name, WholeForm(compile_model(network), widths), widths, found.output)
+
+
+def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
+    exact = options.padding is Padding.EXACT
+    first, sequence = split.cut(network)
+    elide.fold_shapes(first)
+    found = walk(first)
+    axis = found.output.axis
+    elide.widen(first, found, exact=exact)
+    if exact:
+        first = head.each_output(first, lambda y: elide.repeat_steady(y, found.output, found, axis=axis))
+    split.set_batch(sequence, options.batch if exact else -1, any_length_axis=None if exact else axis)
+    parts = compile_model(head.take_pixels(first, card)), compile_model(_answering(sequence, card, options))
+    widths = _widths(found, exact=exact)
+    if exact:
+        form: Form = SplitForm(*parts, widths, batch=options.batch)
+        return Way("exact: split at recurrence", form, widths, found.output)
+    form = TrimmedSplitForm(*parts, widths, batch=options.batch, window=options.window)
+    return Way("trim", form, widths, found.output)
+
+
+def _widths(found: Walk, *, exact: bool) -> Widths:
+    if exact:
+        return Widths(found.published, found.margin, found.step)
+    return Widths(found.published, TRIM_MARGIN, max(found.step, TRIM_STEP // found.step * found.step))
+
+
+def _answering(network: Any, card: ModelCard, options: EngineOptions) -> Any:
+    return head.answer(network, card, top_k=options.top_k)

@@ -1,0 +1,168 @@
+"""One run of `recognize`, from a validated configuration to `_run.json`: the driver's table of contents.
+
+The driver reads the manifest once to plan, hands out shards and adds up counts. It never touches a pixel
+and holds O(shards in flight) besides the plan.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hwr_batch import ledger as ledgers
+from hwr_batch import planning, run_record, serial_runner
+from hwr_batch.config import JobConfig
+from hwr_batch.errors import ConfigError, ExitCode, HwrBatchError, IncompleteError
+from hwr_batch.ledger import Ledger
+from hwr_batch.plan import Plan
+from hwr_batch.records import ShardSpec
+from hwr_batch.run_record import RunTotals
+from hwr_batch.storage import Store, scheme
+from hwr_batch.watch import Facts, Watch
+from hwr_batch.worker import ShardReport, WorkOrder
+from hwr_batch.zoo.card import ModelBundle
+
+SAVE_SECONDS = 15.0  # between saves of the progress
+
+
+class Display(Protocol):
+    """Shows a person how far the run is."""
+
+    def message(self, text: str) -> None: ...
+
+    def begin(self, lines: int, done: int, failed: int) -> None: ...
+
+    def update(self, done: int, failed: int) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: the exit code, and the one sentence that says what to do next."""
+
+    code: ExitCode
+    next_step: str
+    record: dict[str, object]
+
+
+def recognize(
+    config: JobConfig, bundle: ModelBundle, display: Display, stop: Callable[[], ExitCode | None]
+) -> Outcome:
+    """Plan or resume, read what remains, account for every line.
+
+    `stop` is asked often; once it answers INTERRUPTED or TERMINATED the run drains and saves its state.
+    Raises a HwrBatchError for everything in the exit-code table that is not a finished run.
+    """
+    _check_memory_store(config)
+    store = Store(on_retry=lambda cause: display.message(f"storage: {cause}, trying again"))
+    plan = planning.plan_run(config, bundle, store, display.message)
+    ledger = ledgers.recover(config.output, store, plan.fingerprint)
+    todo = _to_do(config, plan, ledger, store)
+    if config.run.retry_failed:
+        ledger = ledgers.without(ledger, [s.index for s in todo if s.index in ledger.finished], config.output, store)
+        ledgers.save(ledger, config.output, store, plan.fingerprint)
+    driver = _Driver(config, plan, store, ledger, display, stop)
+    display.begin(plan.rows, ledger.lines, ledger.failures)
+    try:
+        driver.run(todo, bundle)
+    except (HwrBatchError, KeyboardInterrupt) as error:
+        driver.save(run_record.failed(error))
+        raise
+    finally:
+        display.end()
+    return driver.outcome()
+
+
+def _to_do(config: JobConfig, plan: Plan, ledger: Ledger, store: Store) -> list[ShardSpec]:
+    """Shards without a part, and with `--retry-failed` those that hold failed lines."""
+    again = set(ledger.failed) if config.run.retry_failed else set()
+    return list(plan.remaining(ledger.finished - again))
+
+
+@dataclass(slots=True)
+class _Driver:
+    """Adds up what the runner reports, shows it, and saves it from time to time."""
+
+    config: JobConfig
+    plan: Plan
+    store: Store
+    ledger: Ledger
+    display: Display
+    stop: Callable[[], ExitCode | None]
+    totals: RunTotals = field(default_factory=RunTotals)
+    saved: float = field(default_factory=time.monotonic)
+
+    def run(self, todo: list[ShardSpec], bundle: ModelBundle) -> None:
+        if not todo:
+            return
+        order = WorkOrder(self.config, self.plan.carried, planning.footer(self.plan))
+        _runner(self.config)(iter(todo), bundle, order, self)
+
+    # What the runner tells
+
+    def worker_ready(self, facts: Facts) -> None:
+        self.totals.add_worker(facts)
+        if "fallback" in facts:
+            self.display.message(f"warning: {facts['fallback']}")
+
+    def shard_done(self, report: ShardReport) -> None:
+        self.ledger.add(report.shard, report.by_status)
+        self.totals.add(report)
+        self.display.update(self.ledger.lines, self.ledger.failures)
+        if time.monotonic() - self.saved > SAVE_SECONDS:
+            ledgers.save(self.ledger, self.config.output, self.store, self.plan.fingerprint)
+            self.saved = time.monotonic()
+
+    def rows_moved(self, in_flight: int) -> None:
+        self.display.update(self.ledger.lines + in_flight, self.ledger.failures)
+
+    def retried(self, cause: str) -> None:
+        self.totals.retried(cause)
+
+    def stopping(self) -> bool:
+        return self.stop() is not None
+
+    # How it ended
+
+    def outcome(self) -> Outcome:
+        signal = self.stop()
+        if signal is not None and len(self.ledger.finished) < len(self.plan.shards):
+            ending = run_record.interrupted(signal)
+        else:
+            ending = run_record.finished(self.ledger, self.config, self._check_identity())
+        return self.save(ending)
+
+    def _check_identity(self) -> int:
+        missing = len(self.plan.shards) - len(self.ledger.finished)
+        if missing or self.ledger.lines != self.plan.rows:
+            raise IncompleteError(
+                f"{self.ledger.lines} result rows for {self.plan.rows} manifest rows, {missing} parts missing: "
+                "run `hwr-batch verify OUTPUT` and report this as a bug"
+            )
+        return self.plan.rows
+
+    def save(self, ending: run_record.Ending) -> Outcome:
+        ledgers.save(self.ledger, self.config.output, self.store, self.plan.fingerprint)
+        record = run_record.record(ending, self.plan, self.ledger, self.totals, self.config)
+        run_record.write(record, self.config.output, self.store)
+        return Outcome(ending.code, ending.next_step, record)
+
+
+Runner = Callable[[Iterator[ShardSpec], ModelBundle, WorkOrder, Watch], None]
+
+
+def _runner(config: JobConfig) -> Runner:
+    if config.run.actors == 0:
+        return serial_runner.run_shards
+    from hwr_batch import ray_runner  # Ray takes seconds to import, and --actors 0 does without it
+
+    return ray_runner.run_shards
+
+
+def _check_memory_store(config: JobConfig) -> None:
+    if config.run.actors != 0 and "memory" in (scheme(config.manifest), scheme(config.output)):
+        raise ConfigError("memory:// lives in one process only: use it with --actors 0")
+

@@ -1,0 +1,148 @@
+"""From a stream of bytes to blocks of whole records, each with the byte offset of every record.
+
+A format says where records end (`Splitter`); this file feeds it, carries the unfinished tail over, counts
+lines for messages, and bounds what one record may cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwr_batch.errors import ManifestError
+from hwr_batch.manifest.contract import CELL_LIMIT, ROW_LIMIT, shown
+
+_BOM = b"\xef\xbb\xbf"
+_NEWLINE = 10
+
+
+class BadRecordError(ValueError):
+    """A record cannot be read. `line`: of the block, 0-based."""
+
+    def __init__(self, line: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.line = line
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of some bytes, blank ones left out.
+
+    `starts`, `lines`: int64 (records,), byte offset and physical line (0-based) in which each begins;
+    `consumed`: bytes up to the end of the last whole one.
+    """
+
+    items: list[Any]
+    starts: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    consumed: int
+
+
+# (data, final) → records. `data` begins with a record and ends with a newline, or with the file where
+# `final`; only a splitter whose records hold newlines may leave a tail. Raises BadRecordError.
+Splitter: TypeAlias = Callable[[bytes, bool], Records]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where in the text to begin. `skip`: bytes still to drop from the stream; `line`: lines before it."""
+
+    offset: int = 0
+    line: int = 0
+    skip: int = 0
+
+
+def blocks(chunks: Iterator[bytes], split: Splitter, uri: str, start: Start) -> Iterator[Records]:
+    """Blocks of at least one record, in order; its numbers count from the text's beginning.
+
+    A byte order mark at the beginning is dropped. Raises ManifestError with the line of what is wrong.
+    """
+    reader = _BlockReader(split, uri, start.offset, start.line)
+    pending = b""
+    skip = start.skip
+    for chunk in chunks:
+        if skip:
+            skip, chunk = max(0, skip - len(chunk)), chunk[skip:]
+        pending = reader.without_bom(pending + chunk)
+        end = pending.rfind(b"\n") + 1
+        if end:
+            records = reader.read(pending[:end], final=False)
+            pending = pending[records.consumed :]
+            yield from reader.placed(records)
+        reader.check_size(pending)
+    if pending:
+        yield from reader.placed(reader.read(reader.without_bom(pending), final=True))
+
+
+class _BlockReader:
+    """Knows where in the text the next block begins. `line` counts newlines passed."""
+
+    def __init__(self, split: Splitter, uri: str, offset: int, line: int) -> None:
+        self._split = split
+        self._uri = uri
+        self._offset = offset
+        self._line = line
+        self._passed = 0  # newlines in the block read last
+        self._after = f" after byte {offset}" if offset and not line else ""
+
+    def without_bom(self, data: bytes) -> bytes:
+        if self._offset == 0 and data.startswith(_BOM):
+            self._offset = len(_BOM)
+            return data[len(_BOM) :]
+        return data
+
+    def read(self, data: bytes, *, final: bool) -> Records:
+        try:
+            records = self._split(data, final)
+        except BadRecordError as bad:
+            raise self._error(bad.line, bad.sentence) from bad
+        self._passed = data[: records.consumed].count(b"\n")
+        return records
+
+    def placed(self, records: Records) -> Iterator[Records]:
+        """The records counted from the text's beginning; nothing where there is none."""
+        offset, line = self._offset, self._line
+        self._offset += records.consumed
+        self._line += self._passed
+        if records.items:
+            yield Records(records.items, records.starts + offset, records.lines + line, self._offset)
+
+    def check_size(self, pending: bytes) -> None:
+        if len(pending) > ROW_LIMIT:
+            raise self._error(
+                0,
+                f"the row that begins here goes on for more than {ROW_LIMIT // 10**6} MB "
+                f"(a cell may hold {CELL_LIMIT // 10**6} MB); look for a quote that is never closed",
+            )
+
+    def _error(self, line: int, sentence: str) -> ManifestError:
+        return ManifestError(f"{shown(self._uri)}, line {self._line + line + 1}{self._after}: {sentence}")
+
+
+def line_starts(data: bytes) -> NDArray[np.int64]:
+    """Byte offset of every physical line, int64 (lines,)."""
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE) + 1
+    starts = np.concatenate([np.zeros(1, np.int64), ends.astype(np.int64, copy=False)])
+    return starts[:-1] if starts[-1] == len(data) else starts
+
+
+def decoded(data: bytes) -> str:
+    """`data` as text. Raises BadRecordError with the line that is not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start)
+        raise BadRecordError(line, "is not UTF-8 text; save the manifest as UTF-8") from exc
+
+
+def check_cell(cell: object, line: int) -> None:
+    """Raises BadRecordError where a cell is longer than any cell may be."""
+    if isinstance(cell, str) and len(cell) > CELL_LIMIT:
+        raise BadRecordError(
+            line, f"a cell holds more than {CELL_LIMIT // 10**6} MB; no line of text is that long"
+        )
