@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hwr_batch.calibrate.calibration import Calibration, check_precision
 from hwr_batch.errors import ConfigError
 
 
@@ -63,11 +64,24 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """How lines are judged. `calibration`: the content of a file that `hwr-batch calibrate` wrote;
+    `precision`: the share of right lines expected among those accepted without review."""
+
+    calibration: bytes
+    precision: float = 0.98
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision)
+        Calibration.loads(self.calibration, name="--calibration")
+
+
+@dataclass(frozen=True, slots=True)
 class ReadingOptions:
     """What decides the results. Two runs with equal options on the same CPU kind give equal bytes.
 
     `allowed_chars`: the designated characters, or None for all of the model's; `top_k`: how many
-    candidates a frame offers when its best character is not allowed.
+    candidates a frame offers when its best character is not allowed. `review`: None leaves lines unjudged.
     """
 
     precision: Precision = Precision.F32
@@ -77,6 +91,7 @@ class ReadingOptions:
     allowed_chars: str | None = None
     top_k: int = 20
     limits: Limits = Limits()
+    review: Review | None = None
 
     def __post_init__(self) -> None:
         _at_least("--top-k", self.top_k, 1)

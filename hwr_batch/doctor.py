@@ -10,10 +10,24 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hwr_batch import __version__, engine, zoo
+from hwr_batch import __version__
 from hwr_batch.cores import cpu_quota, usable_cores
+from hwr_batch.engine import machine
+from hwr_batch.storage import Store
+from hwr_batch.zoo.cache import Cache, default_cache
+from hwr_batch.zoo.listing import list_models
 
-PACKAGES = ("ray", "openvino", "numpy", "opencv-python-headless", "pyarrow", "fsspec", "s3fs", "gcsfs", "adlfs")
+PACKAGES = (
+    "ray",
+    "openvino",
+    "numpy",
+    "opencv-python-headless",
+    "pyarrow",
+    "fsspec",
+    "s3fs",
+    "gcsfs",
+    "adlfs",
+)
 CREDENTIALS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
     "gs": ("GOOGLE_APPLICATION_CREDENTIALS",),
@@ -43,20 +57,23 @@ def examine(environ: Mapping[str, str], home: Path) -> Diagnosis:
         "machine": {
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
-            "processor": engine.processor(),
-            "instruction set": engine.isa(),
-            "bf16 in hardware": "yes" if engine.has_bf16() else "no",
+            "processor": machine.processor(),
+            "instruction set": machine.instruction_set(),
+            "bf16 in hardware": "yes" if machine.has_bf16() else "no",
             "cores seen": str(os.cpu_count()),
             "cores usable": str(cores),
             "cgroup quota": "none" if quota is None else f"{quota:g} cores",
             "memory": _gigabytes(memory),
             "/dev/shm free": _gigabytes(shm),
         },
-        "threads": {name: str(value) for name, value in engine.thread_plan(cores).items()},
+        "threads": {
+            "one actor on this machine": f"{cores} streams of one thread each, pinned",
+            "several actors": "their cores divided, threads not pinned",
+        },
         "packages": {"hwr-batch": __version__, **{name: _version(name) for name in PACKAGES}},
         "Ray": {"RAY_ADDRESS": environ.get("RAY_ADDRESS", "not set: a cluster on this machine is started")},
         "credentials": {store: _credentials(store, environ, home) for store in CREDENTIALS},
-        "models": {"cache": zoo.default_cache(environ), **_models(environ)},
+        "models": {"cache": default_cache(environ), **_models(environ)},
     }
     return Diagnosis(facts, tuple(_warnings(cores, quota, memory, shm)))
 
@@ -69,7 +86,7 @@ def _warnings(cores: int, quota: float | None, memory: int | None, shm: int | No
         found.append(f"{_gigabytes(memory)} of memory: Ray and one actor need about 2 GB")
     if shm is not None and shm < LEAST_SHM:
         found.append(f"/dev/shm has {_gigabytes(shm)}: start the container with --shm-size=1g")
-    if not engine.has_bf16():
+    if not machine.has_bf16():
         found.append("this processor has no bf16: --precision bf16 would be slower, not faster")
     if cores == 1:
         found.append("one core: the driver and the actor share it; expect less than the benchmark's speed")
@@ -92,8 +109,8 @@ def _credentials(store: str, environ: Mapping[str, str], home: Path) -> str:
 
 
 def _models(environ: Mapping[str, str]) -> dict[str, str]:
-    cache = zoo.default_cache(environ)
-    return {model.name: model.where for model in zoo.list_models(cache)}
+    listings = list_models(Cache(default_cache(environ), Store()))
+    return {model.name: model.where if model.present else "not pulled yet" for model in listings}
 
 
 def _memory_bytes() -> int | None:

@@ -33,8 +33,8 @@ from hwr_batch.records import Box, Pixels, Row
 
 # Pillow warns at 89 and refuses at 178 million pixels, whatever our own cap is: ours replaces it.
 Image.MAX_IMAGE_PIXELS = None
-# OpenCV logs each damaged file on stderr; here it becomes a row. What libjpeg itself prints about
-# corrupt entropy data ("Corrupt JPEG data: …") has no switch in the wheel.
+# OpenCV logs each damaged file on stderr; here it becomes a row. The lines that libjpeg and libpng print
+# themselves ("Corrupt JPEG data: …") have no switch in the wheel; they name no file and quote no text.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 Points: TypeAlias = NDArray[np.float64]
@@ -65,9 +65,9 @@ _NOT_READ = (
 # Modes whose pixels OpenCV reads as Pillow means them; LAB, for one, it does not.
 _OPENCV_MODES = frozenset({"1", "L", "P", "RGB", "CMYK", "YCbCr", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 # What Pillow's parsers raise on damaged files (found with mutated files); Warning where `-W error` is set.
-_DAMAGE = (
+DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
-    *(struct.error, ArithmeticError, RuntimeError, Warning),
+    *(struct.error, ArithmeticError, RuntimeError, MemoryError, Warning),
 )
 _FARTHEST = 2**21  # px; beyond any image OpenCV decodes, and safe in its 28.4 fixed-point coordinates
 
@@ -121,14 +121,14 @@ def crop(page: Pixels, row: Row) -> tuple[Pixels, int]:
 
 
 def _header(data: bytes) -> Image.Image:
-    format_ = _format(data)
+    format_ = file_format(data)
     try:
         return Image.open(io.BytesIO(data), formats=(format_,))
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise _unreadable(f"The file begins like {format_} but its header is damaged.") from exc
 
 
-def _format(data: bytes) -> str:
+def file_format(data: bytes) -> str:
     """Pillow's name of the format the bytes begin with, or a sentence with the way out."""
     if not data:
         raise _unreadable("The file is empty.")
@@ -160,7 +160,7 @@ def _seek(data: bytes, image: Image.Image, page: int) -> None:
         frames = getattr(_header(data), "n_frames", 1)  # after a seek too far, TIFF counts one too many
         holds = "1 frame" if frames == 1 else f"{frames} frames"
         raise _unreadable(f"There is no page {page}: the image holds {holds}, counted from 0.") from exc
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise _unreadable(f"Page {page} of the image is damaged.") from exc
 
 
@@ -225,7 +225,7 @@ def _by_pillow(image: Image.Image, channels: int) -> Pixels:
         rgba = ImageOps.exif_transpose(image).convert("RGBA")
         paper = Image.new("RGBA", rgba.size, "white")
         rgb = np.asarray(Image.alpha_composite(paper, rgba).convert("RGB"))
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise _unreadable("The image is damaged or cut short: export or fetch it again.") from exc
     pixels: Pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY if channels == 1 else cv2.COLOR_RGB2BGR)
     return pixels

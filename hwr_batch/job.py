@@ -39,6 +39,15 @@ class Display(Protocol):
     def end(self) -> None: ...
 
 
+class StopSignal(Protocol):
+    """Whether somebody asked the run to stop: INTERRUPTED or TERMINATED, else None."""
+
+    def __call__(self) -> ExitCode | None: ...
+
+    def install(self) -> None:
+        """Listen to the process's signals from now on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a run ended: the exit code, and the one sentence that says what to do next."""
@@ -48,12 +57,10 @@ class Outcome:
     record: dict[str, object]
 
 
-def recognize(
-    config: JobConfig, bundle: ModelBundle, display: Display, stop: Callable[[], ExitCode | None]
-) -> Outcome:
+def recognize(config: JobConfig, bundle: ModelBundle, display: Display, stop: StopSignal) -> Outcome:
     """Plan or resume, read what remains, account for every line.
 
-    `stop` is asked often; once it answers INTERRUPTED or TERMINATED the run drains and saves its state.
+    `stop` is asked often; once it answers a code the run drains and saves its state.
     Raises a HwrBatchError for everything in the exit-code table that is not a finished run.
     """
     _check_memory_store(config)
@@ -62,7 +69,9 @@ def recognize(
     ledger = ledgers.recover(config.output, store, plan.fingerprint)
     todo = _to_do(config, plan, ledger, store)
     if config.run.retry_failed:
-        ledger = ledgers.without(ledger, [s.index for s in todo if s.index in ledger.finished], config.output, store)
+        ledger = ledgers.without(
+            ledger, [s.index for s in todo if s.index in ledger.finished], config.output, store
+        )
         ledgers.save(ledger, config.output, store, plan.fingerprint)
     driver = _Driver(config, plan, store, ledger, display, stop)
     display.begin(plan.rows, ledger.lines, ledger.failures)
@@ -91,7 +100,7 @@ class _Driver:
     store: Store
     ledger: Ledger
     display: Display
-    stop: Callable[[], ExitCode | None]
+    stop: StopSignal
     totals: RunTotals = field(default_factory=RunTotals)
     saved: float = field(default_factory=time.monotonic)
 
@@ -102,6 +111,9 @@ class _Driver:
         _runner(self.config)(iter(todo), bundle, order, self)
 
     # What the runner tells
+
+    def connected(self) -> None:
+        self.stop.install()
 
     def worker_ready(self, facts: Facts) -> None:
         self.totals.add_worker(facts)
@@ -165,4 +177,3 @@ def _runner(config: JobConfig) -> Runner:
 def _check_memory_store(config: JobConfig) -> None:
     if config.run.actors != 0 and "memory" in (scheme(config.manifest), scheme(config.output)):
         raise ConfigError("memory:// lives in one process only: use it with --actors 0")
-

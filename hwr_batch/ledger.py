@@ -62,9 +62,7 @@ class Ledger:
 
 def recover(output: str, store: Store, fingerprint: str) -> Ledger:
     """The ledger of OUTPUT as it stands: its parts, and no others."""
-    present = {
-        index for name, _ in store.list(output) if (index := results.part_index(name)) is not None
-    }
+    present = {index for name, _ in store.list(output) if (index := results.part_index(name)) is not None}
     ledger = _saved(output, store, fingerprint)
     if not ledger.finished <= present:
         ledger = Ledger()  # parts were removed since: count again from what is there

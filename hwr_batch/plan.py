@@ -182,7 +182,7 @@ class Plan:
             version = content["schema_version"]
             if version == PLAN_VERSION:
                 return _checked(Plan(**{**content, "shards": _shards(content["shards"])}))
-        except (ValueError, KeyError, TypeError, OverflowError) as exc:
+        except (ValueError, LookupError, TypeError, OverflowError) as exc:
             raise PlanMismatchError(
                 "the plan in OUTPUT is damaged: choose another OUTPUT, or empty this one and run again"
             ) from exc

@@ -1,4 +1,4 @@
-"""From a configuration to a plan on storage: scan the manifest, take the fingerprint, claim or resume OUTPUT."""
+"""From a configuration to a plan on storage: scan the manifest, fingerprint it, claim or resume OUTPUT."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from hwr_batch import __version__
-from hwr_batch.config import JobConfig
-from hwr_batch.errors import PlanMismatchError
+from hwr_batch.calibrate import Calibration
+from hwr_batch.config import JobConfig, Review
+from hwr_batch.errors import ConfigError, PlanMismatchError
 from hwr_batch.manifest import Scan, open_manifest, schema_to_text
 from hwr_batch.plan import Plan, changed, cut_shards, fingerprint, mark_spacing
 from hwr_batch.results import FINGERPRINT, SCHEMA_VERSION
@@ -18,6 +19,7 @@ from hwr_batch.storage import Store, join
 from hwr_batch.zoo.card import ModelBundle
 
 PLAN = "_plan.json"
+READING = "hwr_batch.reading"  # footer key
 PIPELINE_VERSION = 1  # raise it whenever preprocessing, splitting or decoding changes a text or a score
 SECONDS_BETWEEN_COUNTS = 5.0
 
@@ -42,13 +44,16 @@ def plan_run(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callabl
 
 
 def make_plan(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callable[[str], None]) -> Plan:
-    """Scan the manifest and cut it into shards. Writes nothing."""
+    """Scan the manifest and cut it into shards. Writes nothing.
+
+    Raises ConfigError where the calibration was made with another model or way of reading.
+    """
     manifest = open_manifest(config.manifest, store)
     scan = manifest.scan(mark_spacing(config.shard_lines), config.limit, _Counting(tell))
     manifest.close()
     shards = cut_shards(scan.marks, scan.rows, config.shard_lines)
     components = _components(config, bundle, scan)
-    return Plan(
+    made = Plan(
         fingerprint=fingerprint(components),
         components=components,
         manifest=config.manifest,
@@ -60,8 +65,15 @@ def make_plan(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callab
         digests=dict(bundle.digests),
         versions={name: version(name) for name in ("ray", "openvino", "numpy", "pyarrow")}
         | {"hwr-batch": __version__},
-        options={"shard_lines": config.shard_lines, "limit": config.limit},
+        options={
+            "shard_lines": config.shard_lines,
+            "limit": config.limit,
+            "review": _review_options(config.reading.review),
+        },
     )
+    if config.reading.review is not None:
+        _check_calibration(config.reading.review, made)
+    return made
 
 
 def footer(plan: Plan) -> dict[str, str]:
@@ -71,7 +83,15 @@ def footer(plan: Plan) -> dict[str, str]:
         "hwr_batch.model": str(plan.model["name"]),
         "hwr_batch.model_digests": _joined(plan.digests),
         "hwr_batch.precision": plan.components["precision"],
+        READING: _reading(plan.components),
     }
+
+
+def _reading(components: Mapping[str, str]) -> str:
+    """What decides a score besides model and precision, in one line: a calibration holds for this too."""
+    allowed = components["allow-chars"]
+    characters = allowed if allowed == "all" else hashlib.sha256(allowed.encode()).hexdigest()
+    return f"binarize {components['binarize']}, wide {components['wide']}, characters {characters}"
 
 
 def _components(config: JobConfig, bundle: ModelBundle, scan: Scan) -> dict[str, str]:
@@ -92,7 +112,53 @@ def _components(config: JobConfig, bundle: ModelBundle, scan: Scan) -> dict[str,
         "limit": "none" if config.limit is None else str(config.limit),
         "pipeline version": str(PIPELINE_VERSION),
         "schema version": str(SCHEMA_VERSION),
+        **_review_components(reading.review),
     }
+
+
+def _review_components(review: Review | None) -> dict[str, str]:
+    """Only where lines are judged, so that a run without a calibration keeps its fingerprint."""
+    if review is None:
+        return {}
+    return {
+        "calibration": hashlib.sha256(review.calibration).hexdigest(),
+        "review precision": str(review.precision),
+    }
+
+
+def _review_options(review: Review | None) -> dict[str, object] | None:
+    """What the calibration means by a right line, for whoever reports on the results."""
+    if review is None:
+        return None
+    calibration = Calibration.loads(review.calibration)
+    return {
+        "precision": review.precision,
+        "right_cer": calibration.right_cer,
+        "normalisation": dict(calibration.normalisation),
+    }
+
+
+def _check_calibration(review: Review, made: Plan) -> None:
+    """A calibration speaks of the scores of one model, read one way; of others it says nothing."""
+    made_with = Calibration.loads(review.calibration).made_with
+    kinds = {
+        "hwr_batch.model": "model",
+        "hwr_batch.model_digests": "model files",
+        "hwr_batch.precision": "precision",
+        READING: "reading options",
+    }
+    now = footer(made)
+    for name, kind in kinds.items():
+        if made_with.get(name) != now[name]:
+            raise ConfigError(
+                f"--calibration was made with other {kind} ({_short(made_with.get(name))}; this run has "
+                f"{_short(now[name])}): calibrate again, on results read as this run reads"
+            )
+
+
+def _short(value: str | None) -> str:
+    text = value or "none"
+    return text if len(text) <= 60 else text[:59] + "…"
 
 
 def _joined(digests: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ so that a dead actor never keeps its slot and the scheduler knows which shards w
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from hwr_batch.worker import ShardReport, Worker, WorkOrder
 from hwr_batch.zoo.card import ModelBundle
 
 CORES_PER_ACTOR = 8  # at most, when chosen automatically: one Python process keeps about so many cores busy
+CONNECT_SECONDS = 10.0
 POLL_SECONDS = 2.0  # between looks at the workers' progress
 WAIT_SECONDS = 0.5
 DRAIN_SECONDS = 30.0
@@ -48,7 +50,6 @@ class ShardActor:
         assert self._worker is not None  # noqa: S101 - the runner loads first
         return self._worker.process(task)
 
-    @ray.method(concurrency_group="status")
     def progress(self) -> dict[int, int]:
         return {} if self._worker is None else self._worker.progress()
 
@@ -76,6 +77,7 @@ def run_shards(shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrde
     """Read every shard on the cluster. Raises StorageError when a shard has used up its tries, ConfigError
     when no actor can be placed, ModelError when the model does not load."""
     with connected(order.config.run, bundle):
+        watch.connected()
         _Run(Scheduler(shards, Policy()), bundle, order, watch).until_done()
 
 
@@ -185,7 +187,7 @@ class _Run:
         asked = set(self._fleet.polls.values())
         for actor, handle in self._fleet.handles.items():
             if actor not in asked:
-                self._fleet.polls[handle.progress.remote()] = actor
+                self._fleet.polls[handle.progress.options(concurrency_group="status").remote()] = actor
         self._watch.rows_moved(sum(sum(tasks.values()) for tasks in self._fleet.rows_done.values()))
 
     def _polled_back(self, ref: Any) -> None:
@@ -224,6 +226,7 @@ class _Run:
 @contextmanager
 def connected(run: RunOptions, bundle: ModelBundle) -> Iterator[None]:
     """A connection to the cluster, or a cluster of our own for `local`; closed on the way out."""
+    _check_address(run)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     try:
         if run.address == "local":
@@ -236,14 +239,36 @@ def connected(run: RunOptions, bundle: ModelBundle) -> Iterator[None]:
         else:
             ray.init(address=run.address, runtime_env=_runtime_env(), **quiet)
     except (ConnectionError, RuntimeError, ValueError) as exc:
-        raise ConfigError(
-            f"--address {run.address}: no Ray cluster answers there ({_first_line(exc)}); start one with "
-            "`ray start --head`, or leave --address out to run on this machine"
-        ) from exc
+        raise ConfigError(_no_cluster(run.address, exc)) from exc
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_address(run: RunOptions) -> None:
+    """What Ray itself would wait minutes for, or never mention."""
+    if run.address == "local":
+        if (run.cpus_per_actor or 1) > usable_cores():
+            raise ConfigError(
+                f"--cpus-per-actor {run.cpus_per_actor}: this machine has {usable_cores()} cores"
+            )
+        return
+    host, _, port = run.address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as exc:
+        raise ConfigError(_no_cluster(run.address, exc)) from exc
+
+
+def _no_cluster(address: str, exc: Exception) -> str:
+    reason = str(exc).strip().splitlines()
+    return (
+        f"--address {address}: no Ray cluster answers there ({reason[0] if reason else type(exc).__name__}); "
+        "start one with `ray start --head`, or leave --address out to run on this machine"
+    )
 
 
 def _runtime_env() -> dict[str, Any] | None:
@@ -256,10 +281,6 @@ def _runtime_env() -> dict[str, Any] | None:
     return {"py_modules": [hwr_batch]}
 
 
-def _first_line(exc: Exception) -> str:
-    return str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-
-
 def node_cores() -> list[int]:
     """CPUs of every living node, as Ray counts them."""
     return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
@@ -269,8 +290,6 @@ def cpus_per_actor(run: RunOptions) -> int:
     """`--cpus-per-actor`, or the most that fits: a node's cores shared by its actors, 8 at most."""
     cores = [count for count in node_cores() if count > 0]
     if run.cpus_per_actor is not None:
-        if run.address == "local" and cores and run.cpus_per_actor > max(cores):
-            raise ConfigError(f"--cpus-per-actor {run.cpus_per_actor}: this machine has {max(cores)} cores")
         return run.cpus_per_actor
     smallest = min(cores, default=1)
     if run.actors is None:

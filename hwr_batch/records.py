@@ -145,6 +145,8 @@ class LineResult:
     """One result row, before the manifest's own columns join it. `reading` is None unless `ok`.
 
     `image_width`, `image_height`: of the line in source pixels, None where it was never seen.
+    `needs_review` is None where no calibration judged the line; `p_correct`, the probability that its text
+    is right, is None there too and where there is no reading.
     """
 
     line_id: str
@@ -155,3 +157,5 @@ class LineResult:
     image_width: int | None
     image_height: int | None
     pieces: int
+    p_correct: float | None = None
+    needs_review: bool | None = None

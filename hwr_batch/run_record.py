@@ -14,6 +14,7 @@ from hwr_batch.config import JobConfig
 from hwr_batch.errors import ExitCode, HwrBatchError, Status
 from hwr_batch.ledger import Ledger
 from hwr_batch.plan import Plan
+from hwr_batch.speed_curve import SpeedCurve
 from hwr_batch.stages import STAGES
 from hwr_batch.storage import Store, join
 from hwr_batch.watch import Facts
@@ -38,6 +39,7 @@ class RunTotals:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     clock: float = field(default_factory=time.monotonic)
     first_worker: float | None = None
+    last_part: float | None = None
     lines: int = 0
     shards: int = 0
     skipped: int = 0
@@ -48,6 +50,7 @@ class RunTotals:
     store_retries: Counter[str] = field(default_factory=Counter)
     peak_rss_bytes: int = 0
     workers: list[dict[str, str | int | float | bool]] = field(default_factory=list)
+    curve: SpeedCurve = field(default_factory=SpeedCurve)
 
     def add_worker(self, facts: Facts) -> None:
         if self.first_worker is None:
@@ -60,8 +63,10 @@ class RunTotals:
         if report.skipped:
             self.skipped += 1
             return
+        self.last_part = time.monotonic()
         self.shards += 1
         self.lines += sum(report.by_status.values())
+        self.curve.add(time.monotonic() - self.clock, self.lines)
         self.seconds.update(report.seconds)
         self.reread += report.reread
         self.differing += report.differing
@@ -70,8 +75,10 @@ class RunTotals:
         self.retries[cause] += 1
 
     def reading_seconds(self) -> float:
-        """Wall-clock seconds since the first worker was ready: start-up left out."""
-        return 0.0 if self.first_worker is None else time.monotonic() - self.first_worker
+        """Wall-clock seconds from the first worker that was ready to the last part: no start-up, no shutdown."""
+        if self.first_worker is None or self.last_part is None:
+            return 0.0
+        return self.last_part - self.first_worker
 
 
 def finished(ledger: Ledger, config: JobConfig, rows: int) -> Ending:
@@ -125,6 +132,7 @@ def record(
             "seconds_reading": round(reading, 3),
             "lines": totals.lines,
             "lines_per_second": round(totals.lines / reading, 2) if reading else None,
+            "lines_after_seconds": totals.curve.to_json(),
             "shards": totals.shards,
             "shards_found_done": totals.skipped,
             "seconds_by_stage": {stage: round(totals.seconds[stage], 3) for stage in STAGES},

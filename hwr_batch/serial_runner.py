@@ -16,6 +16,7 @@ def run_shards(shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrde
     """Read every shard in order. Errors end the run: whoever debugs wants to see them."""
     run = order.config.run
     cpus = run.cpus_per_actor or usable_cores()
+    watch.connected()
     worker = Worker(bundle, order.with_cpus(cpus, several_on_host=False))
     watch.worker_ready(worker.facts)
     for number, spec in enumerate(shards):

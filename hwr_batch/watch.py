@@ -13,6 +13,9 @@ Facts = Mapping[str, str | int | float | bool]
 class Watch(Protocol):
     """The driver's side of a run; called from the runner's one thread."""
 
+    def connected(self) -> None:
+        """The runner is set up; Ray has just put its own signal handlers in place."""
+
     def worker_ready(self, facts: Facts) -> None:
         """A worker compiled its model."""
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hwr_batch import engine, image, results
+from hwr_batch.calibrate import Calibration
 from hwr_batch.config import JobConfig
 from hwr_batch.errors import DamagedPartError, Status
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
@@ -28,8 +29,8 @@ FETCH_THREADS = 16  # reading and decoding; object stores answer in tens of mill
 class WorkOrder:
     """All that a worker needs besides the model: sent once to every worker.
 
-    `carried`: the carried columns, as the plan has them. `footer`: key-values that every part has. `cpus`: cores this worker may use.
-    `several_on_host`: other workers share its host, so threads must not be pinned.
+    `carried`: the carried columns, as the plan has them. `footer`: key-values that every part has.
+    `cpus`: cores this worker may use. `several_on_host`: others share its host: threads must not be pinned.
     """
 
     config: JobConfig
@@ -78,6 +79,8 @@ class Worker:
         )
         self._progress: dict[int, ShardReading] = {}
         self._retries_told: dict[str, int] = {}
+        review = config.reading.review
+        self._calibration = None if review is None else Calibration.loads(review.calibration)
         self._network = engine.load(bundle, _engine_options(order))
         allowed = config.reading.allowed_chars
         self._reader = LineReader(
@@ -120,9 +123,20 @@ class Worker:
         rows, carried = self._rows(task.spec)
         shard = self._read(task, _condemn(rows, task.crashed), clock)
         with clock.stage("write"):
-            finished = shard.complete()
+            finished = self._judged(shard.complete())
             self._store.put(uri, results.encode_part(finished, carried, self._footer(task.spec)))
         return self._report(task, finished, clock, shard)
+
+    def _judged(self, finished: list[LineResult]) -> list[LineResult]:
+        """`finished` with `p_correct` and `needs_review`, where the run was given a calibration."""
+        review = self._order.config.reading.review
+        if review is None or self._calibration is None:
+            return finished
+        judged = self._calibration.judge(finished, review.precision)
+        return [
+            replace(result, p_correct=line.p_correct, needs_review=line.needs_review)
+            for result, line in zip(finished, judged, strict=True)
+        ]
 
     def _footer(self, spec: ShardSpec) -> dict[str, str]:
         """The part's key-values: nothing in them may depend on time or on who wrote it."""
@@ -142,7 +156,7 @@ class Worker:
         failed = part.failed_positions()
         chosen = _condemn(rows, task.crashed)
         shard = self._read(task, tuple(chosen[position] for position in failed), clock)
-        replaced = dict(zip(failed, shard.complete(), strict=True))
+        replaced = dict(zip(failed, self._judged(shard.complete()), strict=True))
         with clock.stage("write"):
             data, by_status = part.with_results(replaced)
             self._store.put(uri, data)
@@ -178,7 +192,9 @@ class Worker:
         """Retries of the store since the last report, by cause."""
         now = self._store.retries
         told, self._retries_told = self._retries_told, now
-        return {cause: count - told.get(cause, 0) for cause, count in now.items() if count > told.get(cause, 0)}
+        return {
+            cause: count - told.get(cause, 0) for cause, count in now.items() if count > told.get(cause, 0)
+        }
 
     def _report(
         self,

@@ -1,4 +1,7 @@
-"""`hwr-batch recognize` for Ray jobs: ray job submit --working-dir . -- python jobs/recognize.py MANIFEST OUTPUT …"""
+"""`hwr-batch recognize` for Ray jobs.
+
+    ray job submit --working-dir . -- python jobs/recognize.py MANIFEST OUTPUT …
+"""
 
 from __future__ import annotations
 

@@ -70,10 +70,10 @@ class LineFeatures:
     ) -> LineFeatures:
         """The features of result rows given as columns; a row whose `text` is None was not read."""
         read = np.array([value is not None for value in text], np.bool_)
-        scores = np.where(read, _floats(score), np.nan)
+        scores = np.where(read, _as_stored(score), np.nan)
         # An empty text has no weakest character: its score, the blank's, stands in. So does 1 pixel
         # for a width that was never recorded.
-        weak = _floats(weakest)
+        weak = _as_stored(weakest)
         weak = np.where(np.isfinite(weak), weak, scores)
         length = np.array([np.nan if value is None else len(value) for value in text], np.float64)
         wide = np.nan_to_num(_floats(width), nan=1.0)
@@ -100,6 +100,11 @@ def design(features: LineFeatures, temperature: float) -> Floats:
     whole = log_odds(np.exp(length * log_one))
     pitch = np.log(np.maximum(features.width, 1) / length)
     return np.stack([whole, one, weakest, np.log1p(length), pitch], axis=1)
+
+
+def _as_stored(values: Sequence[float | None]) -> Floats:
+    """As the float32 columns hold them, so that a worker judges as whoever judges its part again."""
+    return _floats(values).astype(np.float32).astype(np.float64)
 
 
 def _floats(values: Sequence[float | None] | Sequence[int | None]) -> Floats:

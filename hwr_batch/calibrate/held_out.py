@@ -99,7 +99,7 @@ def examine(calibration: Calibration, lines: JudgedLines) -> HeldOut:
         cer_error=calibration_error(cer_reliability),
         reliability=reliability,
         cer_reliability=cer_reliability,
-        coverage=_coverage_curve(p, right, lines),
+        coverage=coverage_curve(p, right, lines),
         review=tuple(_review(asked, calibration, p, right, lines) for asked in _PRECISIONS),
     )
 
@@ -128,7 +128,8 @@ def _chance_error(p: Floats) -> float:
     return float(np.quantile([calibration_error(reliability_curve(p, drawn)) for drawn in draws], 0.95))
 
 
-def _coverage_curve(p: Floats, right: Floats, lines: JudgedLines) -> tuple[CoveragePoint, ...]:
+def coverage_curve(p: Floats, right: Floats, lines: JudgedLines) -> tuple[CoveragePoint, ...]:
+    """Accepting the lines from the surest down; `p`, `right` float64 (N,), N ≥ 1, of `lines`."""
     order = np.argsort(-p, kind="stable")
     edits, characters = np.cumsum(lines.edits[order]), np.cumsum(lines.characters[order])
     good = np.cumsum(right[order])

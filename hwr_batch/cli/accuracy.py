@@ -27,7 +27,9 @@ def evaluate(
         str | None, typer.Option(help="a manifest with reference texts; default: what the results carry")
     ] = None,
     by: Annotated[str | None, typer.Option(help="figures for each value of this column as well")] = None,
-    ignore_case: Annotated[bool, typer.Option("--ignore-case", help="upper and lower case are equal")] = False,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", help="upper and lower case are equal")
+    ] = False,
     ignore_punctuation: Annotated[
         bool, typer.Option("--ignore-punctuation", help="leave punctuation out of both texts")
     ] = False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hwr_batch.cli import accuracy, check, models, recognize
+from hwr_batch.cli import accuracy, bench, calibrate, check, models, recognize
 
 app = typer.Typer(
     name="hwr-batch",
@@ -18,4 +18,6 @@ app.command("plan")(recognize.plan)
 app.command("verify")(check.verify)
 app.command("doctor")(check.doctor)
 app.command("evaluate")(accuracy.evaluate)
+app.command("calibrate")(calibrate.calibrate)
 app.add_typer(models.app, name="models", help="List, pull, show and bundle models.")
+app.command("bench")(bench.bench)

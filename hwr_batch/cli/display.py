@@ -57,7 +57,9 @@ class BarDisplay:
             TimeElapsedColumn(),
             console=self._console,
         )
-        self._task = self._progress.add_task("", total=lines, completed=done, speed=0.0, eta="--", failed=failed)
+        self._task = self._progress.add_task(
+            "", total=lines, completed=done, speed=0.0, eta="--", failed=failed
+        )
         self._progress.start()
 
     def update(self, done: int, failed: int) -> None:
@@ -115,4 +117,3 @@ class PlainDisplay:
 def for_stream(stream: TextIO | None = None) -> BarDisplay | PlainDisplay:
     chosen = stream or sys.stderr
     return BarDisplay(chosen) if chosen.isatty() else PlainDisplay(chosen)
-

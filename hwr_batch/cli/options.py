@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hwr_batch.config import AccessOptions, Binarize, Limits, Padding, Precision, ReadingOptions, Wide
+from hwr_batch.config import (
+    AccessOptions,
+    Binarize,
+    Limits,
+    Padding,
+    Precision,
+    ReadingOptions,
+    Review,
+    Wide,
+)
+from hwr_batch.storage import Store, normalize
 
 ManifestArgument = Annotated[str, typer.Argument(metavar="MANIFEST", help="CSV, TSV, JSONL, Parquet or .txt")]
 OutputArgument = Annotated[str, typer.Argument(metavar="OUTPUT", help="folder or URL of the results")]
 ModelOption = Annotated[str, typer.Option("--model", help="a zoo name (hwr-batch models list) or a folder")]
 PrecisionOption = Annotated[
-    Precision, typer.Option(help="arithmetic; anything but f32 may change a text: hwr-batch plan says how often")
+    Precision,
+    typer.Option(help="arithmetic; anything but f32 may change a text: hwr-batch plan says how often"),
 ]
 PaddingOption = Annotated[
     Padding, typer.Option(help="the published width: left out exactly, computed in full, or cut short")
 ]
-WideOption = Annotated[Wide, typer.Option(help="lines wider than the model: read in pieces, squeezed, refused")]
+WideOption = Annotated[
+    Wide, typer.Option(help="lines wider than the model: read in pieces, squeezed, refused")
+]
 BinarizeOption = Annotated[
-    Binarize | None, typer.Option(help="page binarisation before cropping; default: what the model card asks for")
+    Binarize | None,
+    typer.Option(help="page binarisation before cropping; default: what the model card asks for"),
 ]
 AllowCharsOption = Annotated[
     Path | None, typer.Option(help="a UTF-8 file of the only characters that may be read", dir_okay=False)
@@ -34,7 +49,15 @@ AllowUrlOption = Annotated[
     list[str] | None, typer.Option(help="a URL prefix images may be read from; repeatable")
 ]
 LimitOption = Annotated[int | None, typer.Option(help="only the first N rows")]
-ShardLinesOption = Annotated[int | None, typer.Option(help="rows per part; default: chosen from the row count")]
+ShardLinesOption = Annotated[
+    int | None, typer.Option(help="rows per part; default: chosen from the row count")
+]
+CalibrationOption = Annotated[
+    str | None, typer.Option(help="a file of hwr-batch calibrate: adds p_correct and needs_review")
+]
+ReviewPrecisionOption = Annotated[
+    float, typer.Option(help="with --calibration: the share of right lines among those not to review")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="for machines")]
 CpusOption = Annotated[str, typer.Option(help="cores per actor, or auto")]
 
@@ -56,6 +79,17 @@ def reading_options(
         top_k=top_k,
         limits=Limits(),
     )
+
+
+def with_review(reading: ReadingOptions, calibration: str | None, precision: float) -> ReadingOptions:
+    """`reading`, judged by the calibration at this path or URL where one is named."""
+    if calibration is None:
+        return reading
+    try:
+        content = Store().read(normalize(calibration, Path.cwd()))
+    except OSError as exc:
+        raise typer.BadParameter(f"--calibration {calibration}: cannot be read ({exc})") from exc
+    return replace(reading, review=Review(content, precision))
 
 
 def designated(path: Path) -> str:

@@ -25,9 +25,12 @@ def recognize(
     output: options.OutputArgument,
     model: options.ModelOption = "english-open",
     address: Annotated[
-        str | None, typer.Option(help="auto, local or ray://…; default: auto where RAY_ADDRESS is set, else local")
+        str | None,
+        typer.Option(help="auto, local or ray://…; default: auto where RAY_ADDRESS is set, else local"),
     ] = None,
-    actors: Annotated[str, typer.Option(help="workers, or auto; 0 runs in this process without Ray")] = "auto",
+    actors: Annotated[
+        str, typer.Option(help="workers, or auto; 0 runs in this process without Ray")
+    ] = "auto",
     cpus_per_actor: options.CpusOption = "auto",
     shard_lines: options.ShardLinesOption = None,
     precision: options.PrecisionOption = Precision.F32,
@@ -41,13 +44,19 @@ def recognize(
     limit: options.LimitOption = None,
     allow_root: options.AllowRootOption = None,
     allow_url: options.AllowUrlOption = None,
+    calibration: options.CalibrationOption = None,
+    review_precision: options.ReviewPrecisionOption = 0.98,
 ) -> None:
     """Read every line of MANIFEST and write text and scores to OUTPUT. Run again to resume."""
     config = JobConfig(
         manifest=normalize(manifest, Path.cwd()),
         output=normalize(output, Path.cwd()),
         model=model,
-        reading=options.reading_options(precision, padding, wide, binarize, allow_chars, top_k),
+        reading=options.with_review(
+            options.reading_options(precision, padding, wide, binarize, allow_chars, top_k),
+            calibration,
+            review_precision,
+        ),
         access=options.access_options(allow_root, allow_url),
         run=RunOptions(
             address=address or options.default_address(),

@@ -11,7 +11,7 @@ from hwr_batch.records import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """The widths a network may run at: `published` minus a multiple of `step`, and at least content + `margin`.
+    """The widths a network may run at: `published` minus a multiple of `step`, at least content + `margin`.
 
     All in network columns. `published` 0: every piece at its own width.
     """

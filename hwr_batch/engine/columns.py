@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 class Columns:
     """A tensor's columns: they lie on `axis`, `width` of them at the published input width.
 
-    `stride`, `before`, `after`: input columns, see above. `bands` > 1: rows of the feature map were flattened,
-    so that the axis holds `bands` x `width` columns, band after band.
+    `stride`, `before`, `after`: input columns, see above. `bands` > 1: rows of the feature map were
+    flattened, so that the axis holds `bands` x `width` columns, band after band.
     """
 
     axis: int

@@ -1,8 +1,8 @@
 """Leaving the padding out: a network published for one width made to take narrower images, exactly.
 
-Three rewrites, all from what `graph.walk` found: reshapes stop spelling the width out; every global mean counts
-the columns that are left out, all equal to a steady one; and the answer repeats its steady frames, so that it has
-the published number of frames again.
+Three rewrites, all from what `graph.walk` found: reshapes stop spelling the width out; every global mean
+counts the columns that are left out, all equal to a steady one; and the answer repeats its steady frames, so
+that it has the published number of frames again.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _full_mean(op: Any, columns: Columns, published: int) -> None:
     users = op.output(0).get_target_inputs()
     share = ops.divide(ops.convert(_length(x, columns.axis), np.float32), np.float32(columns.width))
     stop = -right + 1 if right > 1 else _END
-    # Slice, not Gather: it reads the CPU's blocked layouts, where Gather would re-order the whole tensor first.
+    # Slice, not Gather: it reads the CPU's blocked layouts; Gather would re-order the whole tensor first.
     steady = ops.slice(x, *(np.array([v], np.int64) for v in (-right, stop, 1, columns.axis)))
     rest = ops.reduce_mean(steady, axes, keep)
     mean = ops.add(ops.multiply(op.output(0), share), ops.multiply(rest, ops.subtract(np.float32(1), share)))

@@ -37,7 +37,9 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     network = open_network(core, bundle)
     compile_for = {n: _compiler(core, card, threads.properties(options, n)) for n in (1, streams)}
 
-    def publish(streams: int = 1) -> Way:  # samples need no speed, and every stream has its own 2000-wide buffers
+    def publish(
+        streams: int = 1,
+    ) -> Way:  # samples need no speed, and every stream has its own 2000-wide buffers
         return as_published(network, card, options, compile_for[streams])
 
     way, fallback = _checked_way(network, card, options, compile_for[streams], publish)
@@ -45,19 +47,19 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
         way = publish(streams)
     geometry = published_geometry(network, card) if card.width else probed_geometry(way.form, card)
     facts = {**_machine(core, options, streams), **_chosen(way, fallback)}
-    return Engine(way.form, lambda: publish().form, geometry, card, facts, options.ahead)
+    return Engine(way, lambda: publish().form, geometry, card, facts, options.ahead)
 
 
 class Engine:
     """A loaded model. Any number of threads may call `read` at once; their runs share the cores.
 
-    `geometry`: where frames lie. `card_width`: the widest piece, 0 for any. `facts`: what was chosen and on what
-    machine, for `doctor` and `_run.json`.
+    `geometry`: where frames lie. `card_width`: the widest piece, 0 for any. `facts`: what was chosen and on
+    what machine, for `doctor` and `_run.json`.
     """
 
     def __init__(
         self,
-        form: Form,
+        way: Way,
         publish: Callable[[], Form],
         geometry: FrameGeometry,
         card: ModelCard,
@@ -68,9 +70,9 @@ class Engine:
         self.card_width = card.width
         self.facts = facts
         self._shape = (card.height,) if card.channels == 1 else (card.height, card.channels)
-        self._form = form
+        self._form = way.form
         self._publish = publish
-        self._published: Form | None = None
+        self._published: Form | None = way.at_full_width
         self._lock = threading.Lock()
         streams = int(facts["streams"])
         self._ahead = ahead * streams
@@ -87,7 +89,7 @@ class Engine:
         return self._in_order(self._form, pieces)
 
     def read_published(self, pieces: Iterable[Pixels]) -> Iterator[Frames]:
-        """As `read`, the plain way: each piece alone, padded to the published width (for samples)."""
+        """As `read`, at the published width with nothing left out, each piece alone (for samples)."""
         with self._lock:
             if self._published is None:
                 self._published = self._publish()
@@ -102,7 +104,7 @@ class Engine:
         return read_in_order(self._workers, form, checked, ahead=self._ahead)
 
     def _checked(self, piece: Pixels) -> Pixels:
-        fits = 1 <= piece.shape[1] and (self.card_width == 0 or piece.shape[1] <= self.card_width)
+        fits = piece.shape[1] >= 1 and (self.card_width == 0 or piece.shape[1] <= self.card_width)
         if piece.dtype != "uint8" or (piece.shape[0], *piece.shape[2:]) != self._shape or not fits:
             raise ValueError(
                 f"a piece must be uint8 {self._shape} with 1 to {self.card_width or 'any number of'} columns "

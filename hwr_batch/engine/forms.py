@@ -86,7 +86,11 @@ class SplitForm:
         self.window = batch
         shape = sequence.input(0).get_shape()
         self._lanes = Lanes(
-            lambda: (columns.create_infer_request(), sequence.create_infer_request(), np.zeros(shape, np.float32))
+            lambda: (
+                columns.create_infer_request(),
+                sequence.create_infer_request(),
+                np.zeros(shape, np.float32),
+            )
         )
 
     def groups(self, pieces: Sequence[Pixels]) -> list[tuple[int, ...]]:
@@ -103,7 +107,10 @@ class SplitForm:
 
 
 class TrimmedSplitForm:
-    """As `SplitForm`, over no more frames than the content needs: only equal widths share a batch."""
+    """As `SplitForm`, over no more frames than the content needs: only equal widths share a batch.
+
+    Empty places are filled up: kernels for another batch size may round otherwise.
+    """
 
     def __init__(self, columns: Any, sequence: Any, widths: Widths, *, batch: int, window: int) -> None:
         self._widths = widths
@@ -116,10 +123,11 @@ class TrimmedSplitForm:
 
     def read(self, pieces: Sequence[Pixels]) -> list[Frames]:
         with self._lanes.one() as (columns, sequence):
-            features = []
+            features: list[NDArray[np.float32]] = []
             for piece in pieces:
                 _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
                 features.append(columns.get_output_tensor(0).data[0].copy())
+            features += [np.zeros_like(features[0])] * (self._batch - len(features))
             _infer(sequence, np.stack(features))
             return _frames(sequence, len(pieces))
 

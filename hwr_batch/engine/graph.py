@@ -32,9 +32,9 @@ Extent: TypeAlias = Columns | Kind
 class Walk:
     """What walking found. Operations are named by `get_name()`, which is unique in a network.
 
-    `output`: the columns of the network's output. `means`: global means over x, with the columns they average.
-    `reshapes`: reshapes of tensors with columns, with the columns they leave. `step`: the total stride, the
-    step between input widths at which every layer has whole columns.
+    `output`: the columns of the network's output. `means`: global means over x, with the columns they
+    average. `reshapes`: reshapes of tensors with columns, with the columns they leave. `step`: the total
+    stride, the step between input widths at which every layer has whole columns.
     """
 
     published: int
@@ -140,12 +140,14 @@ def _elementwise(op: Any, inputs: Sequence[Extent], _: _Notes) -> Extent:
 def _per_channel(op: Any, inputs: Sequence[Extent], _: _Notes) -> Extent:
     """PReLU slopes and batch-norm vectors lie along axis 1, whatever their own shape."""
     columns = _columns(op, inputs, next(i for i, e in enumerate(inputs) if isinstance(e, Columns)))
-    if columns.axis == 1 and any(math.prod(op.input_value(i).get_shape()) != 1 for i in range(1, len(inputs))):
+    if columns.axis == 1 and any(
+        math.prod(op.input_value(i).get_shape()) != 1 for i in range(1, len(inputs))
+    ):
         raise CannotElide(f"{_called(op)}: its constants vary along x")
     return columns
 
 
-def _window(op: Any, inputs: Sequence[Extent], notes: _Notes) -> Extent:
+def _window(op: Any, inputs: Sequence[Extent], _: _Notes) -> Extent:
     """Convolutions and poolings over rows and columns (B, c, H, W)."""
     columns = _columns(op, inputs)
     if columns.axis != 3 or columns.bands != 1 or len(op.get_output_shape(0)) != 4:
@@ -257,8 +259,27 @@ _RULES: dict[str, _Rule] = {
         ("Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum", "Power", "FakeQuantize"), _elementwise
     ),
     **dict.fromkeys(
-        ("Relu", "Sigmoid", "Tanh", "Clamp", "HSwish", "HSigmoid", "HardSigmoid", "Swish", "Elu", "Gelu", "Mish",
-         "SoftPlus", "Exp", "Log", "Sqrt", "Abs", "Negative", "Convert", "Identity"),
+        (
+            "Relu",
+            "Sigmoid",
+            "Tanh",
+            "Clamp",
+            "HSwish",
+            "HSigmoid",
+            "HardSigmoid",
+            "Swish",
+            "Elu",
+            "Gelu",
+            "Mish",
+            "SoftPlus",
+            "Exp",
+            "Log",
+            "Sqrt",
+            "Abs",
+            "Negative",
+            "Convert",
+            "Identity",
+        ),
         lambda op, inputs, _: _columns(op, inputs),
     ),
     **dict.fromkeys(("PRelu", "BatchNormInference"), _per_channel),

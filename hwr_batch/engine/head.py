@@ -38,18 +38,33 @@ def take_pixels(network: Any, card: ModelCard) -> Any:
 def answer(network: Any, card: ModelCard, *, top_k: int) -> Any:
     """The network that answers classes int32 (B, T) and log-probabilities float32 (B, T).
 
-    With `top_k` > 0 also candidates int32 (B, T, k) and their log-probabilities float32 (B, T, k), best first,
-    k no more than the number of classes.
+    With `top_k` > 0 also candidates int32 (B, T, k) and their log-probabilities float32 (B, T, k), best
+    first, k no more than the number of classes.
     """
     scores = _source(network)
     classes = scores.get_partial_shape()[2].get_length()
     k = min(max(top_k, 1), classes)
-    best = ops.topk(scores, np.int64(k), 2, "max", "value", "i32", stable=True)
-    values, indices = _log_probabilities(scores, best.output(0), card), best.output(1)
+    if top_k:
+        ranked = ops.topk(scores, np.int64(k), 2, "max", "value", "i32", stable=True)
+        highest, indices = ranked.output(0), ranked.output(1)
+    else:
+        highest, indices = _first_highest(scores, classes)
+    values = _log_probabilities(scores, highest, card)
     answers = [_best(indices, card), _best(values, card)]
     if top_k:
         answers += [_batch_first(indices, card), _batch_first(values, card)]
     return ov.Model([a.output(0) for a in answers], network.get_parameters(), network.get_friendly_name())
+
+
+def _first_highest(scores: Any, classes: int) -> tuple[Any, Any]:
+    """The highest score of each frame and its first class, as `numpy.argmax` counts: (…, C) to (…, 1) each.
+
+    By comparing: the plugin's TopK takes ten times as long for k = 1.
+    """
+    highest = ops.reduce_max(scores, np.array([2]), True)
+    numbers = np.arange(classes, dtype=np.float32).reshape(1, 1, -1)
+    found = ops.select(ops.equal(scores, highest), numbers, np.float32(classes - 1))
+    return highest, ops.convert(ops.reduce_min(found, np.array([2]), True), np.int32)
 
 
 def _log_probabilities(scores: Any, values: Any, card: ModelCard) -> Any:

@@ -25,7 +25,7 @@ class EngineOptions:
     several_on_host: bool = False
     top_k: int = 0
     batch: int = 16
-    window: int = 256
+    window: int = 1024
     ahead: int = 2
     self_check: bool = True
 

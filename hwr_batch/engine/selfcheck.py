@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,7 +13,19 @@ from hwr_batch.engine.forms import Form
 from hwr_batch.records import Frames, Pixels
 from hwr_batch.zoo.card import ModelCard
 
-LOG_PROB_TOLERANCE = 1e-2  # f32; measured: see tests
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far two ways may part: the share of frames with another best class, and a log-probability."""
+
+    changed: float
+    moved: float
+
+
+# Measured on the official topologies in f32: no class, 3e-5. In bf16 a global mean over other columns rounds
+# otherwise: with noise weights, whose classes are nearly equally likely, 3 % of the classes and 0.14.
+_EXACT = Tolerance(changed=0.0, moved=1e-2)
+_ROUNDED = Tolerance(changed=0.1, moved=0.5)
 
 
 def drawn_lines(card: ModelCard, widths: Widths, *, lines: int) -> list[Pixels]:
@@ -30,22 +43,27 @@ def drawn_lines(card: ModelCard, widths: Widths, *, lines: int) -> list[Pixels]:
     return drawn
 
 
-def disagreement(form: Form, published: Form, lines: Sequence[Pixels], precision: Precision) -> str | None:
+def disagreement(
+    form: Form, published: Form, lines: Sequence[Pixels], precision: Precision = Precision.F32
+) -> str | None:
     """What differs between the two forms on these lines, in one sentence; None where they agree.
 
-    Agreement: the same best class in every frame, its log-probability within `LOG_PROB_TOLERANCE`.
+    Agreement in f32: the same best class in every frame, its log-probability within 0.01.
     """
-    for number, (line, fast) in enumerate(zip(lines, form.read(lines), strict=True)):
-        slow = published.read([line])[0]
-        if difference := _difference(fast, slow):
-            return f"drawn line {number} ({line.shape[1]} columns wide): {difference}"
+    tolerance = _EXACT if precision is Precision.F32 else _ROUNDED
+    for group in form.groups(lines):
+        members = [lines[i] for i in group]
+        for line, fast in zip(members, form.read(members), strict=True):
+            if difference := _difference(fast, published.read([line])[0], tolerance):
+                return f"a drawn line {line.shape[1]} columns wide: {difference}"
     return None
 
 
-def _difference(fast: Frames, slow: Frames) -> str | None:
+def _difference(fast: Frames, slow: Frames, tolerance: Tolerance) -> str | None:
     if fast.classes.shape != slow.classes.shape:
         return f"{len(fast.classes)} frames instead of {len(slow.classes)}"
-    if changed := int(np.count_nonzero(fast.classes != slow.classes)):
+    changed = int(np.count_nonzero(fast.classes != slow.classes))
+    if changed > tolerance.changed * len(slow.classes):
         return f"the best class differs in {changed} of {len(slow.classes)} frames"
     moved = float(np.abs(fast.log_probs - slow.log_probs).max(initial=0))
-    return None if moved <= LOG_PROB_TOLERANCE else f"a log-probability moved by {moved:.3g}"
+    return None if moved <= tolerance.moved else f"a log-probability moved by {moved:.3g}"

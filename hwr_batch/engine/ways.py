@@ -13,32 +13,38 @@ from hwr_batch.engine.columns import Columns
 from hwr_batch.engine.forms import Form, SplitForm, TrimmedSplitForm, WholeForm
 from hwr_batch.engine.graph import CannotElide, Walk, walk
 from hwr_batch.engine.options import EngineOptions
-from hwr_batch.zoo.card import Context, Layout, ModelCard
+from hwr_batch.zoo.card import Context, ModelCard
 
 Compile: TypeAlias = Callable[[Any], Any]
 
 TRIM_MARGIN = 32  # columns of padding kept right of the content where `trim` was asked for
-TRIM_STEP = 64  # columns: coarser widths, so that more lines share a batch
+TRIM_STEP = 96  # columns: coarser widths, so that more lines share a batch
+TRIM_BATCH = (
+    8  # lines: measured 3 % slower each than 16, but a window's rarer widths leave fewer places empty
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """A network ready to read: the form, how it may be named in a report, and what was derived.
 
-    `columns`: where the output's frames lie, None where the network was not walked.
+    `columns`: where the output's frames lie, None where the network was not walked. `at_full_width`: the same
+    compiled network with nothing left out, None where the published form has to be compiled for that.
     """
 
     name: str
     form: Form
     widths: Widths
     columns: Columns | None = None
+    at_full_width: Form | None = None
 
 
 def as_published(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
     """One piece a run, padded to the card's width; at its own width where the card takes any."""
     compiled = compile_model(_answering(head.take_pixels(network.clone(), card), card, options))
     widths = Widths(card.width)
-    return Way("full" if card.width else "own width", WholeForm(compiled, widths), widths)
+    form = WholeForm(compiled, widths)
+    return Way("full" if card.width else "own width", form, widths, at_full_width=form)
 
 
 def choose(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
@@ -61,9 +67,12 @@ def _elided(network: Any, card: ModelCard, options: EngineOptions, compile_model
     network = _answering(head.take_pixels(network, card), card, options)
     if exact:
         network = head.each_output(network, lambda y: elide.repeat_steady(y, found.output, found, axis=1))
-    widths = _widths(found, exact=exact)
-    name = "exact: elided" if exact else "trim"
-    return Way(name, WholeForm(compile_model(network), widths), widths, found.output)
+    widths, compiled = _widths(found, exact=exact), compile_model(network)
+    if not exact:
+        return Way("trim", WholeForm(compiled, widths), widths, found.output)
+    # A second compiled model for samples would cost the Chinese network another 190 MB.
+    wide = WholeForm(compiled, Widths(found.published))
+    return Way("exact: elided", WholeForm(compiled, widths), widths, found.output, wide)
 
 
 def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
@@ -75,13 +84,14 @@ def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model:
     elide.widen(first, found, exact=exact)
     if exact:
         first = head.each_output(first, lambda y: elide.repeat_steady(y, found.output, found, axis=axis))
-    split.set_batch(sequence, options.batch if exact else -1, any_length_axis=None if exact else axis)
+    batch = options.batch if exact else min(options.batch, TRIM_BATCH)
+    split.set_batch(sequence, batch, any_length_axis=None if exact else axis)
     parts = compile_model(head.take_pixels(first, card)), compile_model(_answering(sequence, card, options))
     widths = _widths(found, exact=exact)
     if exact:
-        form: Form = SplitForm(*parts, widths, batch=options.batch)
+        form: Form = SplitForm(*parts, widths, batch=batch)
         return Way("exact: split at recurrence", form, widths, found.output)
-    form = TrimmedSplitForm(*parts, widths, batch=options.batch, window=options.window)
+    form = TrimmedSplitForm(*parts, widths, batch=batch, window=options.window)
     return Way("trim", form, widths, found.output)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.contract import CELL_LIMIT, ROW_LIMIT, shown
+from hwr_batch.manifest.contract import CELL_LIMIT, ROW_LIMIT
+from hwr_batch.storage import redact
 
 _BOM = b"\xef\xbb\xbf"
 _NEWLINE = 10
@@ -63,20 +64,19 @@ def blocks(chunks: Iterator[bytes], split: Splitter, uri: str, start: Start) -> 
     A byte order mark at the beginning is dropped. Raises ManifestError with the line of what is wrong.
     """
     reader = _BlockReader(split, uri, start.offset, start.line)
-    pending = b""
-    skip = start.skip
+    held, size, enough, skip = [b""], 0, 0, start.skip
     for chunk in chunks:
         if skip:
             skip, chunk = max(0, skip - len(chunk)), chunk[skip:]
-        pending = reader.without_bom(pending + chunk)
-        end = pending.rfind(b"\n") + 1
-        if end:
-            records = reader.read(pending[:end], final=False)
-            pending = pending[records.consumed :]
-            yield from reader.placed(records)
-        reader.check_size(pending)
-    if pending:
-        yield from reader.placed(reader.read(reader.without_bom(pending), final=True))
+        held.append(chunk)
+        size += len(chunk)
+        if size >= enough:
+            data, records = reader.read(b"".join(held), final=False)
+            # An unfinished record is looked at again only once it has doubled, or a long one would be
+            # read hundreds of times.
+            held, size, enough = [data], len(data), min(2 * len(data), ROW_LIMIT + 1)
+            yield from records
+    yield from reader.read(b"".join(held), final=True)[1]
 
 
 class _BlockReader:
@@ -87,41 +87,37 @@ class _BlockReader:
         self._uri = uri
         self._offset = offset
         self._line = line
-        self._passed = 0  # newlines in the block read last
         self._after = f" after byte {offset}" if offset and not line else ""
 
-    def without_bom(self, data: bytes) -> bytes:
+    def read(self, data: bytes, *, final: bool) -> tuple[bytes, list[Records]]:
+        """What is left of `data`, and the records before that, placed in the text: one block or none."""
         if self._offset == 0 and data.startswith(_BOM):
             self._offset = len(_BOM)
-            return data[len(_BOM) :]
-        return data
-
-    def read(self, data: bytes, *, final: bool) -> Records:
+            data = data[len(_BOM) :]
+        end = len(data) if final else data.rfind(b"\n") + 1
+        if not end:
+            return self._within_limit(data), []
         try:
-            records = self._split(data, final)
+            records = self._split(data[:end], final)
         except BadRecordError as bad:
             raise self._error(bad.line, bad.sentence) from bad
-        self._passed = data[: records.consumed].count(b"\n")
-        return records
+        offset, line, consumed = self._offset, self._line, records.consumed
+        self._offset += consumed
+        self._line += data.count(b"\n", 0, consumed)
+        placed = Records(records.items, records.starts + offset, records.lines + line, self._offset)
+        return self._within_limit(data[consumed:]), [placed] if placed.items else []
 
-    def placed(self, records: Records) -> Iterator[Records]:
-        """The records counted from the text's beginning; nothing where there is none."""
-        offset, line = self._offset, self._line
-        self._offset += records.consumed
-        self._line += self._passed
-        if records.items:
-            yield Records(records.items, records.starts + offset, records.lines + line, self._offset)
-
-    def check_size(self, pending: bytes) -> None:
-        if len(pending) > ROW_LIMIT:
-            raise self._error(
-                0,
-                f"the row that begins here goes on for more than {ROW_LIMIT // 10**6} MB "
-                f"(a cell may hold {CELL_LIMIT // 10**6} MB); look for a quote that is never closed",
-            )
+    def _within_limit(self, rest: bytes) -> bytes:
+        if len(rest) <= ROW_LIMIT:
+            return rest
+        raise self._error(
+            0,
+            f"the row that begins here goes on for more than {ROW_LIMIT // 10**6} MB "
+            f"(a cell may hold {CELL_LIMIT // 10**6} MB); look for a quote that is never closed",
+        )
 
     def _error(self, line: int, sentence: str) -> ManifestError:
-        return ManifestError(f"{shown(self._uri)}, line {self._line + line + 1}{self._after}: {sentence}")
+        return ManifestError(f"{redact(self._uri)}, line {self._line + line + 1}{self._after}: {sentence}")
 
 
 def line_starts(data: bytes) -> NDArray[np.int64]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.contract import shown
 from hwr_batch.results import RESULT_NAMES
+from hwr_batch.storage import redact
 
 NOT_CARRIED = ("image", "line_id")  # result columns already
 REFERENCE = "reference_text"  # the manifest's `text`: `text` is what was read
@@ -36,7 +36,7 @@ def check_image(uri: str, names: Sequence[str]) -> None:
     """Raises ManifestError where no column is called `image`."""
     if "image" not in names:
         found = ", ".join(names[:_SHOWN_COLUMNS]) or "none"
-        raise ManifestError(f"{shown(uri)}: no column is named `image` (found: {found}); name it so")
+        raise ManifestError(f"{redact(uri)}: no column is named `image` (found: {found}); name it so")
 
 
 def carried_names(sources: Sequence[str]) -> dict[str, str]:

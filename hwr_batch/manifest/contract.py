@@ -11,6 +11,7 @@ import pyarrow as pa
 from hwr_batch.errors import ManifestError
 from hwr_batch.plan import Marks
 from hwr_batch.records import Row, ShardSpec
+from hwr_batch.storage import redact
 
 CELL_LIMIT = 10_000_000  # characters of one cell: no text, path or polygon of a line comes near it
 ROW_LIMIT = 4 * CELL_LIMIT  # bytes of one row: a quote that is never closed must not fill the memory
@@ -72,22 +73,15 @@ class Manifest(Protocol):
         ...
 
 
-def shown(uri: str) -> str:
-    """A URI for messages: without user, password and query, which may be secrets."""
-    if "://" not in uri:
-        return uri
-    scheme, rest = uri.split("://", 1)
-    host, slash, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
-
-
 def open_file(uri: str, store: ManifestStore) -> BinaryIO:
     """Open a manifest, and say what to do where the store has no such file, or keeps it from us."""
     try:
         return store.open(uri)
     except FileNotFoundError as exc:
-        raise ManifestError(f"{shown(uri)}: no such file; check the manifest's path") from exc
+        raise ManifestError(f"{redact(uri)}: no such file; check the manifest's path") from exc
     except PermissionError as exc:
-        raise ManifestError(f"{shown(uri)}: reading it is not permitted; check its access rights") from exc
-    except IsADirectoryError as exc:
-        raise ManifestError(f"{shown(uri)}: is a folder; name the manifest file in it") from exc
+        raise ManifestError(f"{redact(uri)}: reading it is not permitted; check its access rights") from exc
+    except (IsADirectoryError, NotADirectoryError) as exc:
+        raise ManifestError(
+            f"{redact(uri)}: is a folder, or lies in what is none; name the manifest file"
+        ) from exc

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from hwr_batch.errors import ManifestError
 from hwr_batch.manifest.columns import carried_columns, carried_schema, check_image
-from hwr_batch.manifest.contract import ManifestStore, Scan, ShardRows, open_file, shown
+from hwr_batch.manifest.contract import ManifestStore, Scan, ShardRows, open_file
 from hwr_batch.manifest.parquet_cells import (
     ImageColumn,
     check_sizes,
@@ -27,8 +27,9 @@ from hwr_batch.manifest.parquet_digest import parquet_digest
 from hwr_batch.manifest.rows import KEY_COLUMNS, line_ids_from_columns, rows_from_columns
 from hwr_batch.manifest.survey import KeyBatch, survey
 from hwr_batch.records import ShardSpec
+from hwr_batch.storage import redact
 
-SCAN_ROWS = 1 << 16  # decoded at a time while scanning
+SCAN_ROWS = 1 << 13  # decoded at a time while scanning
 READ_ROWS = 1024  # of plain columns: a shard's worth
 READ_EMBEDDED_ROWS = 64  # with an image in each
 _BUFFER = 1 << 20  # bytes read ahead per column; without it pyarrow loads whole column chunks
@@ -85,7 +86,7 @@ class ParquetManifest:
                 raise ValueError(f"two columns are named {twice[0]!r}; give each a name of its own")
             return image_column(schema)
         except ValueError as exc:
-            raise ManifestError(f"{shown(self.uri)}: {exc}") from exc
+            raise ManifestError(f"{redact(self.uri)}: {exc}") from exc
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
@@ -94,7 +95,7 @@ class ParquetManifest:
             yield
         except (pa.ArrowException, ValueError, OSError) as exc:
             raise ManifestError(
-                f"{shown(self.uri)}: cannot be read as Parquet ({_first_line(exc)}); write it anew"
+                f"{redact(self.uri)}: cannot be read as Parquet ({_first_line(exc)}); write it anew"
             ) from exc
 
     @contextmanager

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 import zstandard
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.contract import shown
+from hwr_batch.storage import redact
 
 SCAN_CHUNK = 1 << 16  # bytes, 600 rows or so: what is parsed of them fits into the processor's cache
 _INFLATED_AT_ONCE = 4096  # compressed bytes: zstd may blow up 32,000 times, and a bomb must stay small
@@ -80,9 +80,9 @@ def _inflated(raw: Iterator[bytes], uri: str, codec: Codec) -> Iterator[bytes]:
                     break
                 inflater = None
     except (zlib.error, zstandard.ZstdError) as exc:
-        raise ManifestError(f"{shown(uri)}: its {codec.value} compression is damaged; make it anew") from exc
+        raise ManifestError(f"{redact(uri)}: its {codec.value} compression is damaged; make it anew") from exc
     if inflater is not None:
-        raise ManifestError(f"{shown(uri)}: ends in the middle of its {codec.value} data; copy it again")
+        raise ManifestError(f"{redact(uri)}: ends in the middle of its {codec.value} data; copy it again")
 
 
 def _slices(raw: Iterator[bytes]) -> Iterator[bytes]:

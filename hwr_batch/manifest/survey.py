@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.contract import shown
 from hwr_batch.manifest.duplicates import IdHashes, first_duplicate
 from hwr_batch.plan import LONGEST_RUN, Marks
+from hwr_batch.storage import redact
 
 SHOWN_ID = 200  # characters of an id in a message
 
@@ -50,7 +50,7 @@ def survey(
             if on_rows is not None:
                 on_rows(rows)
         if rows == 0:
-            raise ManifestError(f"{shown(uri)}: has no row; a manifest names at least one image")
+            raise ManifestError(f"{redact(uri)}: has no row; a manifest names at least one image")
         for suspects in hashes.suspects():
             _refuse_duplicate(uri, again(), suspects)
     return rows, finder.marks
@@ -63,7 +63,7 @@ def _refuse_duplicate(uri: str, batches: Iterator[KeyBatch], suspects: NDArray[n
     line_id, first, second = found
     name = line_id if len(line_id) <= SHOWN_ID else line_id[:SHOWN_ID] + "…"
     raise ManifestError(
-        f"{shown(uri)}: rows {first + 1} and {second + 1} are both line {name!r}; "
+        f"{redact(uri)}: rows {first + 1} and {second + 1} are both line {name!r}; "
         "remove one, or give each a `line_id` of its own"
     )
 

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.contract import Manifest, ManifestStore, shown
+from hwr_batch.manifest.contract import Manifest, ManifestStore
 from hwr_batch.manifest.delimited import Delimited
 from hwr_batch.manifest.jsonl import JsonLines
 from hwr_batch.manifest.lines import PlainLines
 from hwr_batch.manifest.parquet import ParquetManifest
 from hwr_batch.manifest.stream import Codec
 from hwr_batch.manifest.text import TextFormat, TextManifest
+from hwr_batch.storage import redact
 
 _TEXT_FORMATS: dict[str, TextFormat] = {
     ".csv": Delimited(","),
@@ -40,9 +41,9 @@ def open_manifest(uri: str, store: ManifestStore, *, carried: pa.Schema | None =
         if name.endswith(ending):
             return TextManifest(uri, store, form, codec, carried=carried)
     if name.endswith(_PARQUET):
-        raise ManifestError(f"{shown(uri)}: Parquet compresses its own columns; give it uncompressed")
+        raise ManifestError(f"{redact(uri)}: Parquet compresses its own columns; give it uncompressed")
     raise ManifestError(
-        f"{shown(uri)}: is no manifest by its name; "
+        f"{redact(uri)}: is no manifest by its name; "
         f"use {', '.join(_TEXT_FORMATS)} (each also .gz or .zst) or .parquet"
     )
 

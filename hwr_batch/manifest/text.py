@@ -23,12 +23,13 @@ from hwr_batch.manifest.columns import (
     carried_table,
     check_image,
 )
-from hwr_batch.manifest.contract import ManifestStore, Scan, ShardRows, open_file, shown
+from hwr_batch.manifest.contract import ManifestStore, Scan, ShardRows, open_file
 from hwr_batch.manifest.delimited import Delimited, header_names
 from hwr_batch.manifest.rows import KEY_COLUMNS, line_ids_from_columns, rows_from_columns
 from hwr_batch.manifest.stream import SCAN_CHUNK, Codec, Digest, chunks, drain
 from hwr_batch.manifest.survey import KeyBatch, survey
 from hwr_batch.records import ShardSpec
+from hwr_batch.storage import redact
 
 READ_CHUNK = 1 << 18  # bytes: about a shard of 1,024 rows
 SKIP_ROWS = 4096  # passed over at a time in compressed manifests
@@ -84,7 +85,7 @@ class TextManifest:
         """See `contract.Manifest`. Raises ValueError for JSON Lines that were neither scanned nor opened
         with the plan's carried schema: one shard cannot tell a column's type."""
         if self._carried is None:
-            raise ValueError(f"{shown(self.uri)}: open it with the plan's carried schema, or scan it first")
+            raise ValueError(f"{redact(self.uri)}: open it with the plan's carried schema, or scan it first")
         items = self._take(spec)
         sources = [column.source for column in carried_columns(self._carried)]
         columns = self._form.columns(items, [*KEY_COLUMNS, *sources])
@@ -105,14 +106,14 @@ class TextManifest:
             stream = chunks(file, self.uri, self._codec, size=READ_CHUNK)
             head = next(blocks(stream, form.split, self.uri, Start()), None)
         if head is None:
-            raise ManifestError(f"{shown(self.uri)}: is empty; begin it with a header that names `image`")
+            raise ManifestError(f"{redact(self.uri)}: is empty; begin it with a header that names `image`")
         return self._named(form, head)
 
     def _named(self, form: Delimited, head: Records) -> tuple[TextFormat, Start]:
         try:
             names = header_names(head.items[0])
         except BadRecordError as bad:
-            raise ManifestError(f"{shown(self.uri)}: {bad.sentence}") from bad
+            raise ManifestError(f"{redact(self.uri)}: {bad.sentence}") from bad
         check_image(self.uri, names)
         if len(head.items) > 1:
             start = Start(int(head.starts[1]), int(head.lines[1]), skip=int(head.starts[1]))
@@ -156,7 +157,7 @@ class TextManifest:
             pass
         items = cursor.take(spec.rows)
         if len(items) < spec.rows:
-            raise ManifestError(f"{shown(self.uri)}: has fewer rows than when it was planned; restore it")
+            raise ManifestError(f"{redact(self.uri)}: has fewer rows than when it was planned; restore it")
         self._cursor = cursor
         return items
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from hwr_batch.errors import Status
 from hwr_batch.records import LineResult, Reading
-from hwr_batch.results.schema import result_schema
+from hwr_batch.results.schema import has_calibrated_columns, result_schema
 
 Array: TypeAlias = pa.Array
 
@@ -23,10 +23,11 @@ def result_arrays(results: Sequence[LineResult]) -> list[Array]:
     """One array per result column, in the schema's order, one value per result.
 
     Raises ValueError where a result contradicts itself: `ok` without a reading, a failure without a
-    sentence, or a text whose characters, scores and spans differ in number.
+    sentence, or a text whose characters, scores and spans differ in number; and where only some are judged.
     """
     for result in results:
         _check(result)
+    calibrated = is_calibrated(results)
     readings = [result.reading for result in results]
     columns: dict[str, Any] = {
         "line_id": [result.line_id for result in results],
@@ -43,10 +44,23 @@ def result_arrays(results: Sequence[LineResult]) -> list[Array]:
         "image_height": [result.image_height for result in results],
         "pieces": [result.pieces for result in results],
     }
+    if calibrated:
+        columns["p_correct"] = [result.p_correct for result in results]
+        columns["needs_review"] = [result.needs_review for result in results]
     return [
         column if isinstance(column, pa.Array) else pa.array(column, field.type)
-        for field, column in zip(result_schema(pa.schema([])), columns.values(), strict=True)
+        for field, column in zip(
+            result_schema(pa.schema([]), calibrated=calibrated), columns.values(), strict=True
+        )
     ]
+
+
+def is_calibrated(results: Sequence[LineResult]) -> bool:
+    """Whether a calibration judged the results. Raises ValueError where it judged only some."""
+    judged = [result.needs_review is not None for result in results]
+    if any(judged) and not all(judged):
+        raise ValueError(f"{results[judged.index(False)].line_id} is not judged, but others of its part are")
+    return any(judged)
 
 
 def _check(result: LineResult) -> None:
@@ -82,7 +96,7 @@ def _spans(values: Iterable[tuple[int, int]]) -> Array:
 
 def line_results(table: Any) -> tuple[LineResult, ...]:
     """The results that stand in a table which has the result columns. Raises ValueError as above."""
-    names = result_schema(pa.schema([])).names
+    names = result_schema(pa.schema([]), calibrated=has_calibrated_columns(table.schema)).names
     results = tuple(map(_line_result, table.select(names).to_pylist()))
     for result in results:
         _check(result)
@@ -99,6 +113,8 @@ def _line_result(row: dict[str, Any]) -> LineResult:
         image_width=row["image_width"],
         image_height=row["image_height"],
         pieces=row["pieces"],
+        p_correct=row.get("p_correct"),
+        needs_review=row.get("needs_review"),
     )
 
 

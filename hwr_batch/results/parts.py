@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from hwr_batch.errors import DamagedPartError, Status
 from hwr_batch.records import LineResult
-from hwr_batch.results.columns import line_results, result_arrays
-from hwr_batch.results.schema import SCHEMA_VERSION, Schema, result_schema
+from hwr_batch.results.columns import is_calibrated, line_results, result_arrays
+from hwr_batch.results.schema import SCHEMA_VERSION, Schema, has_calibrated_columns, result_schema
 
 Table: TypeAlias = pa.Table
 
@@ -33,7 +33,7 @@ COUNTS = "hwr_batch.counts"  # footer key: {"ok": 1000, "image_missing": 24}
 _SCHEMA_VERSION = "hwr_batch.schema_version"
 
 ZSTD_LEVEL = 3  # levels 1 to 9 differ by 0.3 % in size, and 9 takes half as long again
-_UNREPEATED = {"line_id", "text", "score", "min_char_score", "path_log_prob", "char_scores"}
+_UNREPEATED = {"line_id", "text", "score", "min_char_score", "path_log_prob", "char_scores", "p_correct"}
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 
 
@@ -78,7 +78,9 @@ def encode_part(results: Sequence[LineResult], carried: Table, footer: Mapping[s
     if carried.num_columns and carried.num_rows != len(results):
         raise ValueError(f"{len(results)} results, but {carried.num_rows} carried rows")
     facts = {**footer, COUNTS: json.dumps(count(results).by_status), _SCHEMA_VERSION: str(SCHEMA_VERSION)}
-    schema = result_schema(carried.schema).with_metadata(dict(sorted(facts.items())))
+    schema = result_schema(carried.schema, calibrated=is_calibrated(results)).with_metadata(
+        dict(sorted(facts.items()))
+    )
     arrays = [*result_arrays(results), *map(_canonical, carried.columns)]
     buffer = BytesIO()
     pq.write_table(
@@ -158,18 +160,23 @@ def read_table(data: bytes, *, name: str = "the part") -> Table:
     """
     with _damage_named(name):
         table = pq.read_table(pa.BufferReader(data), use_threads=False, page_checksum_verification=True)
-        columns = result_schema(pa.schema([]))
+        columns = result_columns(table.schema)
         if pa.schema(list(table.schema)[: len(columns)]) != columns:
             raise ValueError("its columns are not those of a result")
         table.validate(full=True)  # the checksums cover what was written, not whether it is UTF-8
         return table
 
 
+def result_columns(schema: Schema) -> Schema:
+    """The result columns that a part of this schema must begin with."""
+    return result_schema(pa.schema([]), calibrated=has_calibrated_columns(schema))
+
+
 def read_part(data: bytes, *, name: str = "the part") -> Part:
     """Decode a part wholly. `name` is for messages. Raises DamagedPartError as `read_table` does."""
     table = read_table(data, name=name)
     with _damage_named(name):
-        fields = list(_written_schema(data))[len(result_schema(pa.schema([]))) :]
+        fields = list(_written_schema(data))[len(result_columns(table.schema)) :]
         carried = table.select([field.name for field in fields]).cast(pa.schema(fields))
         footer = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
         for added in (COUNTS, _SCHEMA_VERSION):

@@ -48,3 +48,8 @@ def result_schema(carried: Schema, *, calibrated: bool = False) -> Schema:
             raise ValueError(f"carried column {name!r} has the name of another column")
         taken.add(name)
     return pa.schema(fields)
+
+
+def has_calibrated_columns(schema: Schema) -> bool:
+    """Whether a part of this schema was judged by a calibration. No carried column may have these names."""
+    return set(_CALIBRATED_COLUMNS.names) <= set(schema.names)

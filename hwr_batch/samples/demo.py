@@ -29,7 +29,9 @@ def main(output: str) -> int:
             return code
         if position == 0:
             _show(output)
-    print(f"\nThe results are {output}/part-*.parquet. Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT")
+    print(
+        f"\nThe results are {output}/part-*.parquet. Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT"
+    )
     return 0
 
 

@@ -11,6 +11,7 @@ fsspec and its drivers are imported only when a remote URI is first touched.
 from hwr_batch.storage.access import AccessPolicy
 from hwr_batch.storage.faults import RefusedError, TooLargeError
 from hwr_batch.storage.images import ImageSource
+from hwr_batch.storage.members import Member, member_of
 from hwr_batch.storage.retry import RetryPolicy, StoreTimeouts
 from hwr_batch.storage.store import Store
 from hwr_batch.storage.uri import is_local, join, local_path, normalize, parent, redact, scheme
@@ -18,6 +19,7 @@ from hwr_batch.storage.uri import is_local, join, local_path, normalize, parent,
 __all__ = [
     "AccessPolicy",
     "ImageSource",
+    "Member",
     "RefusedError",
     "RetryPolicy",
     "Store",
@@ -26,6 +28,7 @@ __all__ = [
     "is_local",
     "join",
     "local_path",
+    "member_of",
     "normalize",
     "parent",
     "redact",

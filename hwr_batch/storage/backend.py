@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import BinaryIO, Protocol
 
 Page = tuple[list[tuple[str, int]], str | None]
@@ -27,12 +28,19 @@ class Backend(Protocol):
         """A seekable file of the backend's own, None where ranged reads serve as well."""
         ...
 
-    def page(self, folder: str, token: str | None) -> Page:
-        """The page of files in `folder` that `token` names, the first for None; empty if missing."""
+    def page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:
+        """The page of files in `folder` that `token` names, the first for None; empty if missing.
+
+        `deep`: of the folders below it as well, names relative to `folder`.
+        """
         ...
 
     def put(self, uri: str, data: bytes) -> None:
         """Create or replace `uri` so that a reader sees the old bytes or the new, never a part."""
+        ...
+
+    def put_file(self, uri: str, path: Path) -> None:
+        """`put` of a local file's content, not held in memory."""
         ...
 
     def remove(self, uri: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 import aiohttp
@@ -44,7 +45,8 @@ class HttpBackend:
         parts: list[bytes] = []
         partial, _ = self._get(uri, parts.append, span=(start, stop))
         data = b"".join(parts)
-        return data if partial else data[start:stop]  # a server may ignore ranges and send everything
+        # A server may ignore ranges and send everything, or more than was asked for.
+        return data[: stop - start] if partial else data[start:stop]
 
     def size(self, uri: str) -> int:
         _, size = self._get(uri, len, span=(0, 1), head_only=True)
@@ -64,10 +66,13 @@ class HttpBackend:
         copy.seek(0)
         return copy
 
-    def page(self, folder: str, token: str | None) -> Page:  # noqa: ARG002
-        _read_only(folder)
+    def page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:  # noqa: ARG002
+        raise ConfigError(f"{redact(folder)}: folders of web servers cannot be listed; name the files")
 
     def put(self, uri: str, data: bytes) -> None:  # noqa: ARG002
+        _read_only(uri)
+
+    def put_file(self, uri: str, path: Path) -> None:  # noqa: ARG002
         _read_only(uri)
 
     def remove(self, uri: str) -> None:
@@ -94,7 +99,7 @@ class HttpBackend:
                     return True, _total(answer)
                 _check(answer, uri)
                 if not head_only:
-                    await _pour(answer, sink, max_bytes)
+                    await _pour(answer, sink, max_bytes, enough=_enough(answer, span))
                 return answer.status == 206, _total(answer)
 
         with _translated():
@@ -127,7 +132,16 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-async def _pour(answer: aiohttp.ClientResponse, sink: Sink, max_bytes: int | None) -> None:
+def _enough(answer: aiohttp.ClientResponse, span: tuple[int, int] | None) -> int | None:
+    """Bytes after which a range is complete, where the server sends more than was asked for."""
+    if span is None:
+        return None
+    return span[1] - span[0] if answer.status == 206 else span[1]
+
+
+async def _pour(
+    answer: aiohttp.ClientResponse, sink: Sink, max_bytes: int | None, *, enough: int | None
+) -> None:
     declared = answer.content_length
     if max_bytes is not None and declared is not None and declared > max_bytes:
         raise TooLargeError(declared, max_bytes)
@@ -137,6 +151,8 @@ async def _pour(answer: aiohttp.ClientResponse, sink: Sink, max_bytes: int | Non
         if max_bytes is not None and count > max_bytes:
             raise TooLargeError(count, max_bytes)
         sink(part)
+        if enough is not None and count >= enough:
+            return
 
 
 def _url(uri: str) -> yarl.URL:

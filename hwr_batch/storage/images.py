@@ -9,32 +9,53 @@ from hwr_batch.config import Limits
 from hwr_batch.errors import LineError, Status
 from hwr_batch.storage.access import AccessPolicy
 from hwr_batch.storage.faults import RefusedError, TooLargeError
+from hwr_batch.storage.members import Member, member_of
 from hwr_batch.storage.store import Store
 from hwr_batch.storage.uri import redact
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """Reads images for one manifest: through `store`, where `policy` allows it, up to `limits`."""
+    """Reads images for one manifest: through `store`, where `policy` allows it, up to `limits`.
+
+    `policy` is None where the person who runs the command names the images, and no manifest does.
+    """
 
     store: Store
-    policy: AccessPolicy
+    policy: AccessPolicy | None
     limits: Limits
 
     def fetch(self, image: str) -> bytes:
-        """The file named by a manifest's `image` cell, at least one byte.
+        """The file named by a manifest's `image` cell, or a member of a tar archive; at least one byte.
 
         Raises LineError (IMAGE_MISSING, ACCESS_DENIED, IMAGE_TOO_LARGE, or IMAGE_UNREADABLE for
         folders and empty files) for what is wrong with this image, StorageError where the store
         gave no answer after every retry.
         """
-        target = self.policy.resolve(image)
+        member = member_of(image)
         try:
-            data = self.store.read(target, max_bytes=self.limits.image_bytes)
+            if member is not None:
+                data = self._member(member)
+            else:
+                data = self.store.read(self._resolve(image), max_bytes=self.limits.image_bytes)
         except (OSError, TooLargeError) as exc:
             _fail(redact(image), exc)
         if not data:
             raise LineError(Status.IMAGE_UNREADABLE, f"{redact(image)} is empty")
+        return data
+
+    def _resolve(self, image: str) -> str:
+        return image if self.policy is None else self.policy.resolve(image)
+
+    def _member(self, member: Member) -> bytes:
+        target = self._resolve(member.archive)
+        if member.size > self.limits.image_bytes:
+            raise TooLargeError(member.size, self.limits.image_bytes)
+        data = self.store.read_range(target, member.offset, member.offset + member.size)
+        if len(data) < member.size:
+            raise LineError(
+                Status.IMAGE_UNREADABLE, f"{redact(member.archive)} ends before the member that the row names"
+            )
         return data
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import secrets
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from hwr_batch.storage.backend import Page
@@ -18,6 +20,7 @@ from hwr_batch.storage.uri import local_path
 TEMP_PREFIX = "_tmp-"  # readers of a results folder skip names that begin with `_`
 
 _LARGEST_READ = 1 << 28  # bytes; os.read allocates what it is asked for
+_LARGEST_WRITE = 1 << 28  # bytes at a time
 _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 
 
@@ -46,16 +49,15 @@ class LocalBackend:
         with _regular(uri) as (fd, _):
             return os.fdopen(os.dup(fd), "rb")
 
-    def page(self, folder: str, token: str | None) -> Page:  # noqa: ARG002 - one page
-        try:
-            with os.scandir(local_path(folder)) as entries:
-                return [
-                    (entry.name, size) for entry in entries if (size := _file_size(entry)) is not None
-                ], None
-        except (FileNotFoundError, NotADirectoryError):
-            return [], None
+    def page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:
+        """One page per folder. `token`: the folders still to come, so that only their names are held."""
+        waiting = token.split("\0") if token else [""]
+        below = waiting.pop(0)
+        files, folders = _children(local_path(folder) / below, f"{below}/" if below else "")
+        waiting = [*folders, *waiting] if deep else []
+        return files, "\0".join(waiting) or None
 
-    def put(self, uri: str, data: bytes) -> None:
+    def put(self, uri: str, data: bytes | mmap.mmap) -> None:
         path = local_path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -65,6 +67,14 @@ class LocalBackend:
                 os.fsync(folder)
         finally:
             os.close(folder)
+
+    def put_file(self, uri: str, path: Path) -> None:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                self.put(uri, b"")
+                return
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                self.put(uri, content)
 
     def remove(self, uri: str) -> None:
         local_path(uri).unlink()
@@ -106,6 +116,20 @@ def _read_up_to(fd: int, count: int, *, chunk: int) -> bytes:
     return b"".join(parts)
 
 
+def _children(path: Path, prefix: str) -> tuple[list[tuple[str, int]], list[str]]:
+    """Files (name, bytes) and folders of a folder, each with `prefix`, sorted; none where it is missing.
+
+    Links to files count as files; links to folders are not followed, as they may lead in a circle.
+    """
+    try:
+        with os.scandir(path) as entries:
+            children = sorted(entries, key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    files = [(prefix + e.name, size) for e in children if (size := _file_size(e)) is not None]
+    return files, [prefix + e.name for e in children if e.is_dir(follow_symlinks=False)]
+
+
 def _file_size(entry: os.DirEntry[str]) -> int | None:
     """Bytes of a file in a listing, None for folders and for what vanished meanwhile."""
     try:
@@ -114,7 +138,7 @@ def _file_size(entry: os.DirEntry[str]) -> int | None:
         return None
 
 
-def _replace(folder: int, name: str, data: bytes) -> None:
+def _replace(folder: int, name: str, data: bytes | mmap.mmap) -> None:
     """Write a temporary file in `folder`, to the disk, then rename it; nothing is left on failure."""
     temp = TEMP_PREFIX + secrets.token_hex(8)
     try:
@@ -131,8 +155,10 @@ def _replace(folder: int, name: str, data: bytes) -> None:
         raise
 
 
-def _write_unnamed(folder: int, temp: str, data: bytes) -> None:
+def _write_unnamed(folder: int, temp: str, data: bytes | mmap.mmap) -> None:
     """Write a file that has no name until it is complete, so that even SIGKILL leaves none behind."""
+    if not hasattr(os, "O_TMPFILE"):  # macOS
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
     fd = os.open(".", os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
         _write_all(fd, data)
@@ -142,7 +168,7 @@ def _write_unnamed(folder: int, temp: str, data: bytes) -> None:
         os.close(fd)
 
 
-def _write_named(folder: int, temp: str, data: bytes) -> None:
+def _write_named(folder: int, temp: str, data: bytes | mmap.mmap) -> None:
     """The same where the file system (NFS, some FUSE mounts) knows no unnamed files."""
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=folder)
     try:
@@ -151,10 +177,12 @@ def _write_named(folder: int, temp: str, data: bytes) -> None:
         os.close(fd)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+def _write_all(fd: int, data: bytes | mmap.mmap) -> None:
+    with memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            with view[written : written + _LARGEST_WRITE] as rest:
+                written += os.write(fd, rest)
     os.fsync(fd)
 
 

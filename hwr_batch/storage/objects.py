@@ -8,6 +8,7 @@ read from the HTTP status it carries.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
@@ -65,9 +66,9 @@ class ObjectBackend:
     def native(self, uri: str) -> BinaryIO | None:  # noqa: ARG002
         return None
 
-    def page(self, folder: str, token: str | None) -> Page:  # noqa: ARG002 - one page
+    def page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:  # noqa: ARG002 - one page
         try:
-            entries = self._call("ls", folder, detail=True)
+            entries = self._call("ls", folder, detail=True) if not deep else self._below(folder)
         except FileNotFoundError:
             return [], None
         own = self._path(folder).strip("/")
@@ -77,8 +78,21 @@ class ObjectBackend:
     def put(self, uri: str, data: bytes) -> None:
         self._call("pipe_file", uri, data, timeout=self._timeouts.for_put(len(data)))
 
+    def put_file(self, uri: str, path: Path) -> None:
+        if not self._fs.async_impl:  # memory
+            self.put(uri, path.read_bytes())
+            return
+        limit = self._timeouts.for_put(path.stat().st_size)
+        with _Translated():
+            sync(self._fs.loop, self._fs._put_file, str(path), self._path(uri), timeout=limit)
+
     def remove(self, uri: str) -> None:
         self._call("rm_file", uri)
+
+    def _below(self, folder: str) -> list[dict[str, Any]]:
+        """Every file under `folder`, sorted by name."""
+        found: dict[str, dict[str, Any]] = self._call("find", folder, detail=True)
+        return [found[name] for name in sorted(found)]
 
     def _path(self, uri: str) -> str:
         return str(self._fs._strip_protocol(uri))

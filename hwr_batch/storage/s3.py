@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import aiohttp
@@ -35,6 +36,7 @@ from hwr_batch.storage.uri import split
 
 LARGEST_PUT = 5 * 2**30  # bytes in one PUT, S3's limit
 _PART = 2**30  # bytes; ten thousand parts reach S3's largest object
+_IN_MEMORY = 2**26  # bytes of a file that are sent in one PUT
 _CONNECTIONS = 64  # botocore's default of 10 would queue the reading threads of an actor
 
 # Answers about who asks, not about the object: a row must not become `access_denied` for them. They
@@ -102,14 +104,14 @@ class S3Backend:
     def native(self, uri: str) -> BinaryIO | None:  # noqa: ARG002
         return None
 
-    def page(self, folder: str, token: str | None) -> Page:
+    def page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:
         _, bucket, key = split(folder)
         prefix = key.rstrip("/") + "/" if key else ""
-        request = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"}
+        request = {"Bucket": bucket, "Prefix": prefix} | ({} if deep else {"Delimiter": "/"})
         answer = self._call("list_objects_v2", request | ({"ContinuationToken": token} if token else {}))
         files = [(entry["Key"][len(prefix) :], int(entry["Size"])) for entry in answer.get("Contents", ())]
         following = answer["NextContinuationToken"] if answer.get("IsTruncated") else None
-        return [(name, size) for name, size in files if name], following
+        return [(name, size) for name, size in files if name and not name.endswith("/")], following
 
     def put(self, uri: str, data: bytes) -> None:
         limit = self._timeouts.for_put(len(data))
@@ -125,6 +127,17 @@ class S3Backend:
                 data,
                 chunksize=self._part,
             )
+
+    def put_file(self, uri: str, path: Path) -> None:
+        size = path.stat().st_size
+        limit = self._timeouts.for_put(size)
+        if size <= _IN_MEMORY:
+            self.put(uri, path.read_bytes())
+            return
+        with _translated():  # in parts; s3fs aborts the upload when one fails
+            request = _object(uri)
+            target = f"{request['Bucket']}/{request['Key']}"
+            sync(self._fs.loop, self._fs._put_file, str(path), target, timeout=limit)
 
     def remove(self, uri: str) -> None:
         self._call("delete_object", _object(uri))

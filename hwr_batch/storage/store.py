@@ -7,6 +7,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from hwr_batch.errors import ConfigError, StorageError
@@ -100,6 +101,18 @@ class Store:
             if token is None:
                 return
 
+    def walk(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Like `list`, of the folders below `folder` as well; names relative to it, with `/`.
+
+        In a fixed order: by name on object stores, folder by folder on local disks.
+        """
+        token: str | None = None
+        while True:
+            entries, token = self._page(folder, token, deep=True)
+            yield from entries
+            if token is None:
+                return
+
     def put(self, uri: str, data: bytes) -> None:
         """Create or replace `uri` at once: a reader sees all of `data` or what was there before.
 
@@ -111,6 +124,13 @@ class Store:
         except OSError as exc:
             raise StorageError(f"cannot write {redact(uri)}: {reason(exc)}") from exc
 
+    def put_file(self, uri: str, path: Path) -> None:
+        """`put` of a local file's content, however large. StorageError whatever the reason."""
+        try:
+            self._try("writing", uri, lambda backend: backend.put_file(uri, path))
+        except OSError as exc:
+            raise StorageError(f"cannot write {redact(uri)}: {reason(exc)}") from exc
+
     def remove(self, uri: str) -> None:
         """Delete the file `uri`; nothing where it is missing (a repeated request finds it gone)."""
         try:
@@ -118,9 +138,9 @@ class Store:
         except FileNotFoundError:
             return
 
-    def _page(self, folder: str, token: str | None) -> Page:
+    def _page(self, folder: str, token: str | None, *, deep: bool = False) -> Page:
         try:
-            return self._try("listing", folder, lambda backend: backend.page(folder, token))
+            return self._try("listing", folder, lambda backend: backend.page(folder, token, deep=deep))
         except FileNotFoundError as exc:
             raise StorageError(
                 f"cannot list {redact(folder)}: {reason(exc)}; create the bucket first"

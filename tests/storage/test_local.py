@@ -37,7 +37,7 @@ def test_a_full_disk_leaves_nothing(
 ) -> None:
     (tmp_path / "part").write_bytes(b"the version before")
     full_disk(tmp_path, after)
-    with pytest.raises(StorageError, match="No space left on device.*run again to resume"):
+    with pytest.raises(StorageError, match=r"No space left on device.*run again to resume"):
         store.put(str(tmp_path / "part"), bytes(100_000))
     assert [path.name for path in tmp_path.iterdir()] == ["part"]
     assert (tmp_path / "part").read_bytes() == b"the version before"

@@ -14,6 +14,15 @@ from hypothesis import strategies as st
 from hwr_batch.errors import ConfigError
 from hwr_batch.storage import Store, TooLargeError, join, parent
 
+from .conftest import QUICK
+
+
+@pytest.fixture(scope="module")
+def store() -> Store:
+    """One for all tests here: a connection to S3 takes half a second of loading descriptions."""
+    return Store(QUICK)
+
+
 NAMES = [
     "plain.png",
     "a#1 ?.png",  # seen in archives
@@ -120,6 +129,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.parametrize("place", ["file", "memory"], indirect=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
 def test_an_open_object_is_a_file(store: Store, place: str, moves: list[tuple[str, int]]) -> None:
@@ -142,10 +152,19 @@ def test_an_open_object_is_a_file(store: Store, place: str, moves: list[tuple[st
         assert file.read() == expected.read()
 
 
+def test_an_open_object_fetches_blocks(store: Store, place: str) -> None:
+    data = bytes(range(256)) * 4
+    store.put(join(place, "x"), data)
+    with store.open(join(place, "x"), block=512) as file:
+        assert (file.read(3), file.tell()) == (data[:3], 3)
+        assert (file.seek(-600, io.SEEK_END), file.read(10)) == (424, data[424:434])
+        assert file.readline() == data[434:523]  # up to the byte 10, the newline, across two blocks
+        assert (file.read(), file.read(1)) == (data[523:], b"")
+
+
 def test_a_pickled_store_works_elsewhere(store: Store, place: str) -> None:
-    store.on_retry = print
     store.put(join(place, "x"), b"x")
-    other = pickle.loads(pickle.dumps(store))
+    other = pickle.loads(pickle.dumps(Store(store.retry, print)))
     assert other.read(join(place, "x")) == b"x"
     assert (other.retry, other.timeouts, other.on_retry) == (store.retry, store.timeouts, None)
 
@@ -175,9 +194,7 @@ def test_unknown_schemes_are_a_wrong_configuration(store: Store, uri: str) -> No
 
 
 @pytest.mark.parametrize("scheme", ["gs", "abfs"])
-def test_a_missing_driver_names_the_extra(
-    store: Store, scheme: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_driver_names_the_extra(store: Store, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("gcsfs", "adlfs"):
         monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(ConfigError, match=rf"pip install hwr-batch\[{scheme}\]"):
