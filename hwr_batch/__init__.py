@@ -1,3 +1,9 @@
 """hwr-batch: batch handwriting recognition on Ray and OpenVINO."""
 
+import sys
+
+# `import openvino` reports itself to an analytics host, from a process that it forks off the importing one: not
+# from here. Without that package OpenVINO takes a stand-in of its own.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 __version__ = "0.1.0"

@@ -82,7 +82,20 @@ def recognize(config: JobConfig, bundle: ModelBundle, display: Display, stop: St
         raise
     finally:
         display.end()
-    return driver.outcome()
+    outcome = driver.outcome()
+    if driver.ledger.finished and driver.stop() is None:
+        _write_report(config, store, display)
+    return outcome
+
+
+def _write_report(config: JobConfig, store: Store, display: Display) -> None:
+    """The page on the results. They are complete without it, so its failure is a message."""
+    from hwr_batch import report  # templates and picture codecs, which the run itself does without
+
+    try:
+        report.write_report(config.output, store, report.ReportOptions(access=config.access))
+    except (HwrBatchError, OSError) as error:
+        display.message(f"no {report.REPORT} was written: {error}")
 
 
 def _to_do(config: JobConfig, plan: Plan, ledger: Ledger, store: Store) -> list[ShardSpec]:

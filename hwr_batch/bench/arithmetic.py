@@ -1,7 +1,8 @@
 """The arithmetic limit: operations that the lines' content needs, over the machine's matrix-multiply rate.
 
 Multiply and add count as two. Counted: convolutions, matrix products and LSTM steps; convolutions over the
-content alone (no margin, no padding), a recurrence over all published frames, since its answer depends on them.
+content alone (no margin, no padding), a recurrence over all published frames, since its answer depends on
+them.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ WAYS: dict[str, Way] = {
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """`name`: in the report. `way`: a name of `WAYS`. `says`: for people. `changes`: of `Setting`, by field."""
+    """`name`: in the report. `way`: a name of `WAYS`. `says`: for people. `changes`: of `Setting`."""
 
     name: str
     way: str

@@ -1,13 +1,14 @@
 """The job most people would write: Ray Data, an actor class around the network, Parquet out. Done well.
 
-Images are decoded by threads ahead of an AsyncInferQueue, no pixel goes through the object store, and one actor
-with OpenVINO's THROUGHPUT hint has all cores.
+Images are decoded by threads ahead of an AsyncInferQueue, no pixel goes through the object store, and one
+actor with OpenVINO's THROUGHPUT hint has all cores.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ def read(setting: Setting) -> Measured:
     except ImportError as exc:
         raise ConfigError(f"bench: Ray Data is not complete ({exc}): pip install 'hwr-batch[bench]'") from exc
     output, facts = Path(setting.scratch) / "ray-data", Path(setting.scratch) / "actor.json"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of a model among the arguments
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     ray.init(address="local", num_cpus=setting.cores, **quiet)
     try:
@@ -46,7 +48,7 @@ def read(setting: Setting) -> Measured:
         lines = data.read_csv(setting.manifest)
         texts = lines.map_batches(
             Reader,
-            fn_constructor_args=([ray.put(setting.bundle)], _lines_per_request(setting), str(facts)),
+            fn_constructor_args=(setting.bundle, _lines_per_request(setting), str(facts)),
             batch_size=LINES_PER_BATCH,
             compute=data.ActorPoolStrategy(size=1),
             num_cpus=max(1, setting.cores - 1) if setting.cores > 1 else 0.5,  # the rest reads and writes
@@ -71,11 +73,8 @@ def _lines_per_request(setting: Setting) -> int:
 class Reader:
     """The actor class: file names in, texts out."""
 
-    def __init__(self, model: list[Any], batch: int, facts: str) -> None:
-        """`model`: a reference to the bundle, in a list so that Ray hands it over as it is."""
-        self._bundle: ModelBundle = ray.get(model[0])
-        self._batch, self._facts = batch, Path(facts)
-        bundle = self._bundle
+    def __init__(self, bundle: ModelBundle, batch: int, facts: str) -> None:
+        self._bundle, self._batch, self._facts = bundle, batch, Path(facts)
         core = ov.Core()
         network = open_network(core, bundle)
         if batch > 1:

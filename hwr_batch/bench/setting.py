@@ -48,8 +48,8 @@ class Setting:
 class Measured:
     """One measurement's answer: `lines` in `seconds`, start-up left out.
 
-    `peak_bytes`: resident memory of the process that held the network. `texts`: in the order of the lines, None
-    for a way that reads no text. `facts`: whatever explains the number.
+    `peak_bytes`: resident memory of the process that held the network. `texts`: in the order of the lines,
+    None for a way that reads no text. `facts`: whatever explains the number.
     """
 
     seconds: float

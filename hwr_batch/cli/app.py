@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hwr_batch.cli import accuracy, bench, calibrate, check, models, recognize
+from hwr_batch.cli import accuracy, bench, calibrate, check, export, manifest, models, recognize, report
 
 app = typer.Typer(
     name="hwr-batch",
@@ -13,11 +13,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("manifest")(manifest.manifest)
 app.command("recognize")(recognize.recognize)
 app.command("plan")(recognize.plan)
 app.command("verify")(check.verify)
 app.command("doctor")(check.doctor)
 app.command("evaluate")(accuracy.evaluate)
 app.command("calibrate")(calibrate.calibrate)
+app.command("report")(report.report)
+app.command("export")(export.export)
 app.add_typer(models.app, name="models", help="List, pull, show and bundle models.")
 app.command("bench")(bench.bench)

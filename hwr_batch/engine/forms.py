@@ -16,6 +16,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from hwr_batch.engine.batches import Widths, equal_widths
+from hwr_batch.errors import ModelError
 from hwr_batch.records import Frames, Pixels
 
 
@@ -146,9 +147,12 @@ def padded(piece: Pixels, width: int) -> Pixels:
 
 def _infer(request: Any, array: NDArray[Any]) -> None:
     """Start and wait rather than infer: a run that waits starts on its stream without asking for the GIL."""
-    request.set_input_tensor(ov.Tensor(array, shared_memory=True))
-    request.start_async()
-    request.wait()
+    try:
+        request.set_input_tensor(ov.Tensor(array, shared_memory=True))
+        request.start_async()
+        request.wait()
+    except RuntimeError as exc:
+        raise ModelError(f"the network failed on an input of shape {array.shape}: {exc}") from exc
 
 
 def _frames(request: Any, lines: int) -> list[Frames]:

@@ -77,7 +77,9 @@ class _Writer:
                 gap = place(parts[number - 1].right, max(parts[number - 1].right, word.left), height=False)
                 yield f"<{prefix}SP {gap}/>"
             digits = "".join(str(min(9, round((1 - char.score) * 9))) for char in word.chars)
-            own = f'CONTENT="{in_attribute(word.text)}" {place(word.left, word.right)} WC="{share(word.score)}"'
+            own = (
+                f'CONTENT="{in_attribute(word.text)}" {place(word.left, word.right)} WC="{share(word.score)}"'
+            )
             codes = f' CC="{digits}"' if digits else ""
             glyphs = "".join(_glyph(prefix, char, place) for char in word.chars if self._glyphs)
             yield _element(f"{prefix}String{attributes[number]} {own}{codes}", inside[number] + glyphs)
@@ -107,7 +109,9 @@ class _Writer:
 def line_text(content: Sequence[Element]) -> str:
     """The text of a line from its String, SP and HYP elements, words a blank apart."""
     text = " ".join(element.attributes.get("CONTENT", "") for element in content if element.name == "String")
-    return text + "".join(element.attributes.get("CONTENT", "") for element in content if element.name == "HYP")
+    return text + "".join(
+        element.attributes.get("CONTENT", "") for element in content if element.name == "HYP"
+    )
 
 
 def _places(line: Line, element: Element, in_pixels: bool) -> Callable[..., str]:
@@ -153,5 +157,3 @@ def _glyph(prefix: str, char: Char, place: Callable[..., str]) -> str:
 def _element(start: str, inside: str) -> str:
     name = start.split(maxsplit=1)[0]
     return f"<{start}>{inside}</{name}>" if inside else f"<{start}/>"
-
-

@@ -1,10 +1,10 @@
 """A page → hOCR 1.2: HTML that carries where each line, word and character stands.
 
-    ocr_page   image, bbox, ppageno
-    ocr_carea  one per region of the manifest
-    ocr_line   bbox; a line that could not be read is there without words
-    ocrx_word  bbox, x_wconf 0 … 100
-    ocrx_cinfo x_bboxes, x_conf 0 … 100 (where characters are asked for)
+ocr_page   image, bbox, ppageno
+ocr_carea  one per region of the manifest
+ocr_line   bbox; a line that could not be read is there without words
+ocrx_word  bbox, x_wconf 0 … 100
+ocrx_cinfo x_bboxes, x_conf 0 … 100 (where characters are asked for)
 """
 
 from __future__ import annotations

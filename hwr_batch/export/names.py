@@ -7,12 +7,12 @@ import posixpath
 import re
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import count, chain
+from itertools import chain, count
 
 from hwr_batch.storage.uri import has_scheme, is_local, local_path, split
 
 _LONGEST = 120  # characters of one part of a name: 255 bytes is what file systems allow
-# Control characters and what Windows, URLs and shells read otherwise; a leading dot or underscore hides a file.
+# Control characters, and what Windows, URLs and shells read otherwise.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\\]')
 
 

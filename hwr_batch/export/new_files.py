@@ -47,10 +47,7 @@ class _Region:
 def new_file(page: Page, size: tuple[int, int], format: Format, now: datetime) -> NewFile:
     """A file for `page`; `size`: of its image, (width, height) in pixels; `now`: PAGE wants a time."""
     regions = _regions(page.in_reading_order())
-    if format is Format.PAGE:
-        root = _page(page, regions, size, now)
-    else:
-        root = _alto(page, regions, size)
+    root = _page(page, regions, size, now) if format is Format.PAGE else _alto(page, regions, size)
     etree.indent(root)
     data: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return NewFile(data + b"\n", tuple(line for region in regions for line in region.lines))
@@ -64,7 +61,8 @@ def _regions(lines: Sequence[Line]) -> tuple[_Region, ...]:
     ids = _Ids()
     return tuple(
         _Region(
-            ids.take(region, "r"), tuple(replace(line, xml_line_id=ids.take(line.xml_line_id, "l")) for line in of)
+            ids.take(region, "r"),
+            tuple(replace(line, xml_line_id=ids.take(line.xml_line_id, "l")) for line in of),
         )
         for region, of in by_region.items()
     )

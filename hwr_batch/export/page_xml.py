@@ -56,10 +56,12 @@ class _Writer:
             return
         if new_words:
             yield inserted(self._document, element, _last(element, _BEFORE_WORDS), new_words)
-        keep = self._kept_beside if self._several else self._kept_in_comments
-        yield from keep(element, existing, text.encode())
+        if self._several:
+            yield from self._kept_beside(existing, text.encode())
+        else:
+            yield from self._kept_in_comments(element, existing, text.encode())
 
-    def _kept_beside(self, element: Element, existing: list[Element], text: bytes) -> Iterator[Edit]:
+    def _kept_beside(self, existing: list[Element], text: bytes) -> Iterator[Edit]:
         """The new text first; those that were there behind it, by their order, blank ones left out."""
         if _unicode(existing[0]).strip():
             lead = self._document.lead(existing[0])

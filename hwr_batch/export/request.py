@@ -48,7 +48,7 @@ class ExportOptions:
     format: Format
     detail: Detail = Detail.CHAR
     manifest: str | None = None
-    access: AccessOptions = AccessOptions()
+    access: AccessOptions = field(default_factory=AccessOptions)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:

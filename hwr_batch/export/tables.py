@@ -1,8 +1,8 @@
 """Result rows → CSV or JSON lines, every column, in files of bounded size.
 
-JSON lines are made for search engines: one object per line of handwriting, with `box` [x, y, width, height] in
-page pixels beside the columns as they are; `Detail.LINE` and `WORD` leave the per-character columns out. In
-CSV, lists and structs are JSON, and a null is an empty cell.
+JSON lines are made for search engines: one object per line of handwriting, with `box` [x, y, width,
+height] in page pixels beside the columns as they are; `Detail.LINE` and `WORD` leave the per-character
+columns out. In CSV, lists and structs are JSON, and a null is an empty cell.
 """
 
 from __future__ import annotations
@@ -12,55 +12,48 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from hwr_batch.errors import Status
 from hwr_batch.export.lines import BATCH_ROWS, line_box
-from hwr_batch.export.request import Detail, Format, Note
+from hwr_batch.export.request import Detail, Format
 from hwr_batch.results.reading import PartStore, column_names, read_columns
 
-FILE_BYTES = 64 << 20  # a file is closed once it is this large
+FILE_BYTES = 32 << 20  # a file is closed once it is this large
 _CHARACTERS = ("char_scores", "char_spans")
 _FLOAT32 = frozenset({"score", "min_char_score", "path_log_prob", "p_correct"})
 
 
 class Sink(Protocol):
-    """Takes the pieces of one table: `begin` before the first bytes, `size` bytes since then."""
+    """Takes the pieces of one table: `begin` before the first bytes of each file, `size` bytes since then."""
 
-    size: int
+    @property
+    def size(self) -> int: ...
 
     def begin(self) -> None: ...
 
     def write(self, data: bytes) -> None: ...
 
 
-def write_table(
-    output: str, store: PartStore, format: Format, detail: Detail, sink: Sink, note: Callable[[Note], None]
-) -> tuple[int, int]:
-    """Write all rows of OUTPUT; lines that could not be read are rows too, and noted.
+def write_table(output: str, store: PartStore, format: Format, detail: Detail, sink: Sink) -> Counter[str]:
+    """Write all rows of OUTPUT, those of lines that could not be read among them.
 
-    Returns how many rows there are, and how many of them have a text.
+    Returns how many rows there are of each status.
     """
-    names = [
-        name for name in column_names(output, store) if detail is Detail.CHAR or name not in _CHARACTERS
-    ]
+    names = [name for name in column_names(output, store) if detail is Detail.CHAR or name not in _CHARACTERS]
     encode = _Csv(names) if format is Format.CSV else _JsonLines(names)
-    rows = read = 0
+    by_status: Counter[str] = Counter()
     for batch in read_columns(output, store, names, batch_rows=BATCH_ROWS):
-        if not rows or sink.size >= FILE_BYTES:
+        if not by_status or sink.size >= FILE_BYTES:
             sink.begin()
             sink.write(encode.head())
         values = [dict(zip(names, row, strict=True)) for row in zip(*batch.values(), strict=True)]
         sink.write(encode.rows(values))
-        rows += len(values)
-        for row in values:
-            read += row["status"] == Status.OK
-            if row["status"] != Status.OK:
-                note(Note(row["line_id"], row["image"], row["status"], row["error"] or ""))
-    return rows, read
+        by_status.update(batch["status"])
+    return by_status
 
 
 class _JsonLines:
@@ -118,9 +111,9 @@ def _value(name: str, value: Any) -> Any:
     return _plain(value)
 
 
-def _short(value: float) -> float:
+def _short(value: float) -> float | None:
     """The shortest number that is the same float32: 0.9 rather than 0.8999999761581421."""
-    return float(str(np.float32(value)))
+    return float(str(np.float32(value))) if math.isfinite(value) else None
 
 
 def _plain(value: Any) -> Any:

@@ -24,8 +24,10 @@ from hwr_batch.manifest.parquet_cells import (
     manifest_columns,
 )
 from hwr_batch.manifest.parquet_digest import parquet_digest
+from hwr_batch.manifest.parquet_span import AT_ONCE, group_span, read_span
 from hwr_batch.manifest.rows import KEY_COLUMNS, line_ids_from_columns, rows_from_columns
 from hwr_batch.manifest.survey import KeyBatch, survey
+from hwr_batch.plan import LARGEST_AUTO_SHARD
 from hwr_batch.records import ShardSpec
 from hwr_batch.storage import redact
 
@@ -51,6 +53,7 @@ class ParquetManifest:
         groups = range(self._metadata.num_row_groups)
         rows = [self._metadata.row_group(group).num_rows for group in groups]
         self._ends = np.cumsum(rows, dtype=np.int64)  # (row groups,), the row after each
+        self._largest_group = max(rows, default=0)
         self._cursor: _Cursor | None = None
 
     def scan(self, every: int, limit: int | None, on_rows: Callable[[int], None] | None) -> Scan:
@@ -116,10 +119,18 @@ class ParquetManifest:
                 batch = next(batches).slice(0, end - row)
                 check_sizes(batch, self._image)
                 cells_of = partial(self._cells, batch)
-                images = cells_of(["image"])["image"]
+                images = self._together(row, batch.num_rows) or cells_of(["image"])["image"]
                 line_ids = line_ids_from_columns(row, cells_of)
             yield KeyBatch(row, images, line_ids, None)
             row += batch.num_rows
+
+    def _together(self, row: int, count: int) -> list[object]:
+        """What rows `row` on have in common with their neighbours where images are embedded: the row group,
+        so that a shard is whole ones. Nothing where groups are too large for that, or images are outside."""
+        if self._image.data is None or self._largest_group > LARGEST_AUTO_SHARD:
+            return []
+        groups = np.searchsorted(self._ends, np.arange(row, row + count), side="right")
+        return list((groups + 1).tolist())  # from 1 on: 0 would be no image
 
     def _cells(self, batch: Any, names: Sequence[str]) -> dict[str, list[object]]:
         return key_cells(batch, self._image, [name for name in names if name in self._keys])
@@ -142,6 +153,8 @@ class ParquetManifest:
     def _take(self, spec: ShardSpec) -> Any:
         """The shard's rows as one record batch of all columns."""
         cursor, self._cursor = self._cursor, None  # a cursor that fails is not used again
+        if self._image.data is not None and (found := self._take_at_once(spec)):
+            return pa.concat_batches(found)
         group = int(np.searchsorted(self._ends, spec.first_row, side="right"))
         if cursor is None or not self._group_start(group) <= cursor.row <= spec.first_row:
             if cursor is not None:
@@ -152,6 +165,21 @@ class ParquetManifest:
             raise ValueError("it has fewer rows than when it was planned")
         self._cursor = cursor
         return pa.concat_batches(batches)
+
+    def _take_at_once(self, spec: ShardSpec) -> list[Any]:
+        """The shard's rows by one read of its row groups; nothing where they are too large for that."""
+        first, last = np.searchsorted(
+            self._ends, [spec.first_row, spec.first_row + spec.rows - 1], side="right"
+        )
+        groups = [group for group in range(first, last + 1) if group < len(self._ends)]
+        start, stop = group_span(self._metadata, groups)
+        if stop - start > AT_ONCE:
+            return []
+        with open_file(self.uri, self._store) as file:
+            span = read_span(file, start, stop)
+        parquet = pq.ParquetFile(span, metadata=self._metadata, pre_buffer=False)
+        batches = parquet.iter_batches(READ_EMBEDDED_ROWS, row_groups=groups)
+        return _Cursor(span, batches, self._group_start(groups[0])).take(spec)
 
     def _group_start(self, group: int) -> int:
         return int(self._ends[group - 1]) if group else 0

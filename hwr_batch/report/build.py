@@ -32,6 +32,7 @@ from hwr_batch.storage import Store, join
 
 REPORT = "_report.html"
 LEAST_SURE, AT_RANDOM, MOST_EDITS = "least sure", "at random", "most edits"
+_MANIFEST_ONLY = AccessOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class ReportOptions:
     parts: int | None = 128
     by: str | None = None
     normalisation: Normalisation = AS_AN_ARCHIVE
-    access: AccessOptions = AccessOptions()
+    access: AccessOptions = _MANIFEST_ONLY
     least_sure: int = 24
     at_random: int = 24
     most_edits: int = 12
@@ -79,9 +80,7 @@ def write_report(
     evaluation, unmeasured = _evaluation(output, parts, options, truth)
     trusted = None if evaluation is None else trust(output, parts, truth, plan.options.get("review"))
     found = survey(output, parts, _wanted(options, evaluation))
-    lines = shown_lines(
-        output, parts, _rows(found), normalisation=options.normalisation, truth=truth
-    )
+    lines = shown_lines(output, parts, _rows(found), normalisation=options.normalisation, truth=truth)
     places: dict[Place, str] = {(line.part, line.row): line.full_id for line in lines}
     page = Page(
         run=run,

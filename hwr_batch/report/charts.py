@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 560, 260  # of the whole drawing, in SVG units
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 44  # margins, for ticks and axis names
+LEFT, RIGHT, TOP, BOTTOM = 64, 24, 14, 44  # margins, for ticks and axis names
 TICKS = 5
 
 Words = Callable[[float], str]

@@ -31,7 +31,7 @@ class Matrix:
 
 
 def matrix(confusions: Sequence[Confusion]) -> Matrix | None:
-    """Of the most frequent confusions; None where there is none. Nothing (an insertion, a deletion) is last."""
+    """The most frequent confusions; None where there is none. Nothing (insertion, deletion) comes last."""
     if not confusions:
         return None
     expected: Counter[str] = Counter()

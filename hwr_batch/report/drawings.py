@@ -11,7 +11,7 @@ from hwr_batch.calibrate.held_out import Bin, CoveragePoint
 from hwr_batch.report import charts
 from hwr_batch.report.charts import Chart, Table
 from hwr_batch.report.survey import Counts
-from hwr_batch.report.words import duration, number, percent
+from hwr_batch.report.words import compact, duration, number, percent
 
 SLICES = 60  # of a run's time
 
@@ -27,15 +27,17 @@ def speed(curve: Sequence[Sequence[float]]) -> Chart | None:
     spans = [f"{duration(start)} to {duration(end)}" for start, end in pairwise(edges.tolist())]
     words = [f"{number(rate)} lines/s" for rate in rates]
     best = max(range(len(rates)), key=rates.__getitem__)
-    unit, name = (3600.0, "hours") if seconds[-1] > 7200 else (60.0, "minutes") if seconds[-1] > 120 else (1.0, "s")
+    unit, name = (
+        (3600.0, "hours") if seconds[-1] > 7200 else (60.0, "minutes") if seconds[-1] > 120 else (1.0, "s")
+    )
     return Chart(
         title="Lines per second over time",
         summary=f"Lines read per second, from the start of this run to its end; the most was {words[best]}, "
         f"from {spans[best]}.",
         x_name=f"{name} since the start",
         y_name="lines/s",
-        x_ticks=charts.x_scale(float(edges[-1]) / unit).ticks(number),
-        y_ticks=charts.y_scale(charts.top_of(rates)).ticks(number),
+        x_ticks=charts.x_scale(float(edges[-1]) / unit).ticks(compact),
+        y_ticks=charts.y_scale(charts.top_of(rates)).ticks(compact),
         bars=charts.bars(
             edges.tolist(), rates, [f"{span}: {word}" for span, word in zip(spans, words, strict=True)]
         ),
@@ -58,7 +60,7 @@ def distribution(title: str, counts: Counts, name: str) -> Chart:
         x_name=name,
         y_name="lines",
         x_ticks=charts.x_scale(1).ticks(lambda value: f"{value:.1f}"),
-        y_ticks=charts.y_scale(charts.top_of(lines)).ticks(number),
+        y_ticks=charts.y_scale(charts.top_of(lines)).ticks(compact),
         bars=charts.bars(
             edges, lines, [f"{span}: {number(count)} lines" for span, count in zip(spans, lines, strict=True)]
         ),
@@ -99,8 +101,8 @@ def coverage(points: Sequence[CoveragePoint], *, name: str) -> Chart:
     half = min(points, key=lambda one: abs(one.coverage - 0.5))
     return Chart(
         title="Coverage: how much can be accepted at what error?",
-        summary=f"Accepting the surest half of the lines by {name} accepts {percent(half.error)} of lines that "
-        f"are not exact, and a character error rate of {percent(half.cer)}; accepting all, "
+        summary=f"Of the surest half of the lines by {name}, {percent(half.error)} are not right, "
+        f"with a character error rate of {percent(half.cer)}; of all lines, "
         f"{percent(points[-1].error)} and {percent(points[-1].cer)}.",
         x_name="share of lines accepted, surest first",
         y_name="share wrong",
@@ -109,7 +111,9 @@ def coverage(points: Sequence[CoveragePoint], *, name: str) -> Chart:
         bars=(),
         lines=(
             charts.line("lines not right", [(one.coverage, one.error) for one in points], x, y, kind="a"),
-            charts.line("characters wrong (CER)", [(one.coverage, one.cer) for one in points], x, y, kind="b"),
+            charts.line(
+                "characters wrong (CER)", [(one.coverage, one.cer) for one in points], x, y, kind="b"
+            ),
         ),
         table=Table(
             ("accepted", f"{name} from", "lines not right", "CER"),

@@ -16,7 +16,7 @@ from hwr_batch.report.words import cut
 from hwr_batch.results.reading import column_names, read_columns
 from hwr_batch.storage import redact
 
-MOST_CHARACTERS = 400  # of a text that are shown
+MOST_CHARACTERS = 240  # of a text that are shown: 60 lines, each character marked three ways, are 2 MB
 LEVELS = (0.5, 0.7, 0.9, 0.98)
 """Where one shade of confidence ends and the next begins: shade 0 below the first, 4 from the last on."""
 

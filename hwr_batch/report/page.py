@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup
 
 from hwr_batch.evaluate import Evaluation
 from hwr_batch.report import words
 from hwr_batch.report.charts import HEIGHT, WIDTH, Chart
 from hwr_batch.report.confusion import Matrix
 from hwr_batch.report.failures import Cause
-from hwr_batch.report.lines import ShownLine
+from hwr_batch.report.lines import ShownLine, shade_of
 from hwr_batch.report.pictures import Picture, Place
 from hwr_batch.report.run_facts import RunFacts
 from hwr_batch.report.survey import Survey
@@ -67,15 +68,23 @@ def render(page: Page) -> bytes:
     style, script = _asset("report.css"), _asset("report.js")
     html = environment.get_template("report.html").render(
         page=page,
-        style=jinja2.utils.markupsafe.Markup(style),  # noqa: S704 - our own files, not data
-        script=jinja2.utils.markupsafe.Markup(script),  # noqa: S704
-        policy=f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; "
-        "base-uri 'none'; form-action 'none'",
+        style=Markup(style),  # noqa: S704 - our own files, not data
+        script=Markup(script),  # noqa: S704
+        policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_digest(style)}; script-src {_digest(script)}",
         chart_width=WIDTH,
         chart_height=HEIGHT,
         most_groups=MOST_GROUPS,
+        groups=_groups(page),
+        shade_of=shade_of,
     )
     return html.encode("utf-8", "replace")
+
+
+def _groups(page: Page) -> list[str]:
+    """The reasons lines were chosen for, in the order they first stand there."""
+    names = [group for line in page.lines for group in line.groups]
+    return list(dict.fromkeys([*names, *(["needs review"] if page.survey.to_review else [])]))
 
 
 def _asset(name: str) -> str:

@@ -27,7 +27,7 @@ from hwr_batch.storage import AccessPolicy, ImageSource, Store
 
 HEIGHT, WIDTH = 96, 1200  # pixels at most: legible, and 5 to 20 KB
 PICTURE_BYTES = 40_000  # base64 characters of one picture at most
-ALL_BYTES = 2_500_000  # of all
+ALL_BYTES = 2_400_000  # of all
 QUALITIES = (70, 45, 20)
 THREADS = 8
 

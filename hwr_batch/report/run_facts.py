@@ -10,12 +10,12 @@ from typing import Any
 from hwr_batch.errors import ConfigError, Status
 from hwr_batch.ledger import Ledger
 from hwr_batch.plan import Plan
+from hwr_batch.planning import PLAN
 from hwr_batch.report.words import cut, duration, number, percent
 from hwr_batch.run_record import RUN_RECORD
 from hwr_batch.stages import STAGES
 from hwr_batch.storage import Store, join, redact
 
-PLAN = "_plan.json"
 MOST_WORKERS = 12  # kinds of workers that are listed
 _STAGES = {
     "read": "fetching image files",

@@ -119,7 +119,7 @@ def _histogram(values: NDArray[np.float64]) -> Counts:
 
 
 def _added(histograms: Sequence[Counts]) -> Counts:
-    return np.sum(np.stack(histograms), axis=0, dtype=np.int64)
+    return np.asarray(np.stack(histograms).sum(axis=0))
 
 
 def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:

@@ -59,8 +59,8 @@ def trust(
     held = found.held_out
     return Trust(
         name="p_correct",
-        how=f"A calibration was fitted on {found.calibration.fitted_lines:,} of these lines and tested here on "
-        f"{held.lines:,} others. `hwr-batch calibrate` writes it to a file for `recognize --calibration`.",
+        how=f"A calibration was fitted on {found.calibration.fitted_lines:,} of these lines and tested "
+        f"here on {held.lines:,} others. hwr-batch calibrate writes it for recognize --calibration.",
         outcome="share of lines exactly right",
         ece=held.ece,
         reliability=held.reliability,
@@ -83,7 +83,8 @@ def _of_p_correct(
     bins = reliability_curve(p, right)
     return Trust(
         name="p_correct",
-        how=f"The run's own calibration, held against the references of {len(lines):,} lines.",
+        how=f"The run's own calibration, held against the references of {len(lines):,} lines (those it was "
+        "fitted on may be among them).",
         outcome="share of lines exactly right" if right_cer == 0 else f"share with CER ≤ {right_cer:g}",
         ece=calibration_error(bins),
         reliability=bins,
@@ -101,8 +102,8 @@ def _of_score(output: str, parts: SomeParts, truth: TruthTable | None, why: str)
     bins = reliability_curve(score, 1 - lines.cer)
     return Trust(
         name="score",
-        how=f"The bare score, held against the references of {len(lines):,} lines. It speaks of characters, not "
-        f"of whole lines. Not calibrated: {why}.",
+        how=f"The bare score, held against the references of {len(lines):,} lines. It speaks of "
+        f"characters, not of whole lines. Not calibrated: {why}.",
         outcome="share of characters right",
         ece=None,
         reliability=bins if len(bins) > 1 else (),

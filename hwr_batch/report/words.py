@@ -18,6 +18,14 @@ def number(value: float) -> str:
     return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
+def compact(value: float) -> str:
+    """1500000 → 1.5M, for the ticks of an axis."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
+
+
 def percent(share: float | None, digits: int = 1) -> str:
     """0.1234 → 12.3 %; a share that only rounds to 0 or 1 says so."""
     if share is None:
@@ -37,7 +45,7 @@ def duration(seconds: float) -> str:
             return f"{whole:.0f} {unit} {rest // smaller[0]:.0f} {smaller[1]}"
     if seconds >= 60:
         return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds:.1f} s"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def visible(character: str) -> str:

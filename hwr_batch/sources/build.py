@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ from hwr_batch.sources.image_files import LineFormat
 from hwr_batch.sources.layout_files import LayoutSource
 from hwr_batch.sources.manifest_writer import ManifestWriter, Shape
 from hwr_batch.sources.places import FileKind, Place, common_root, kind_of, place_of, relative_name
-from hwr_batch.storage import AccessPolicy, ImageSource, Store, is_local, join, member_of, origin, parent
+from hwr_batch.storage import AccessPolicy, ImageSource, Store, is_local, member_of, parent
+from hwr_batch.storage.uri import origin
 
 PROBLEMS_KEPT = 1000  # of more, the counts are kept
 PageFinder = Callable[[Iterable[Item], ImageSource], Iterator[Item]]
@@ -26,18 +28,23 @@ PageFinder = Callable[[Iterable[Item], ImageSource], Iterator[Item]]
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
-    """`embed`: as which format cut lines are stored, None for no images in the manifest; `find_lines`: finds
-    the lines of page images, None where each image is a line; `access`: where else IIIF images may lie."""
+    """`embed`: as which format cut lines are stored, None for no images in the manifest; `colour`: whether
+    they keep colour, for models that see it; `find_lines`: finds the lines of page images, None where each image is a line; `access`: where else IIIF images may lie."""
 
     embed: LineFormat | None = None
+    colour: bool = False
     find_lines: PageFinder | None = None
-    access: AccessOptions = AccessOptions()
-    limits: Limits = Limits()
+    access: AccessOptions = field(default_factory=AccessOptions)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(slots=True)
 class Summary:
-    """What was found. `allow`: what `recognize` must be allowed to read the images, as options."""
+    """What was found. `pages`: images, or frames; `left_out`: problems that cost a row.
+
+    `outside`, `hosts`: the folder above all local images, and the places of remote ones, that a run over the
+    manifest may not read by itself.
+    """
 
     rows: int = 0
     pages: int = 0
@@ -46,7 +53,13 @@ class Summary:
     problems: list[Problem] = field(default_factory=list)
     by_kind: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
-    allow: set[tuple[str, str]] = field(default_factory=set)
+    outside: str | None = None
+    hosts: set[str] = field(default_factory=set)
+
+    def allow_options(self) -> list[str]:
+        """What `recognize` must be told to read the images."""
+        roots = [] if self.outside is None else ["--allow-root", self.outside]
+        return roots + [word for host in sorted(self.hosts) for word in ("--allow-url", host)]
 
 
 def build(
@@ -70,7 +83,7 @@ def build(
     if options.find_lines is not None:
         items = options.find_lines(items, images)
     if options.embed is not None:
-        items = Embedder(images, options.embed, options.limits).embedded(items)
+        items = Embedder(images, options.embed, 3 if options.colour else 1, options.limits).embedded(items)
     with ManifestWriter(output, store, Shape(options.embed is not None, layout)) as writer:
         for item in items:
             if ledger.note(item):
@@ -90,7 +103,9 @@ class _Reader:
         self._store = store
         self._options = options
         self._root = root
-        self._layout = LayoutSource(store, lambda uri: self._name(uri).removesuffix(".xml").removesuffix(".XML"))
+        self._layout = LayoutSource(
+            store, lambda uri: self._name(uri).removesuffix(".xml").removesuffix(".XML")
+        )
         self._has_layout: dict[Place, bool] = {}
 
     def has_layout(self, place: Place) -> bool:
@@ -108,9 +123,8 @@ class _Reader:
         if self.has_layout(place):
             for found in ahead(self._layout.lines, self._layout_files(place)):
                 yield from found
-            return
         for uri, kind in place.files(self._store):
-            if kind is not FileKind.LAYOUT:
+            if kind is FileKind.TAR or (kind is not FileKind.LAYOUT and not self.has_layout(place)):
                 yield from self._file(uri, kind, explicit=place.file is not None)
 
     def _layout_files(self, place: Place) -> Iterator[str]:
@@ -130,7 +144,9 @@ class _Reader:
         elif kind is FileKind.FRAMED:
             yield from frames_in(line, self._store)
         elif explicit and kind_of(uri) is None:
-            yield Problem(uri, None, ProblemKind.NOT_AN_IMAGE, "is no image, layout file, archive or IIIF manifest")
+            yield Problem(
+                uri, None, ProblemKind.NOT_AN_IMAGE, "is no image, layout file, archive or IIIF manifest"
+            )
         elif explicit and not self._store.exists(uri):
             yield Problem(uri, None, ProblemKind.SOURCE_MISSING, "does not exist")
         else:
@@ -193,5 +209,8 @@ class _Ledger:
         try:
             self._policy.resolve(image)
         except LineError:
-            local = is_local(image)
-            self.summary.allow.add(("--allow-root", parent(image)) if local else ("--allow-url", origin(image)))
+            if not is_local(image):
+                self.summary.hosts.add(origin(image))
+                return
+            folders = [parent(image), *([self.summary.outside] if self.summary.outside else [])]
+            self.summary.outside = posixpath.commonpath(folders)

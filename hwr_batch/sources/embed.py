@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -9,7 +10,7 @@ from itertools import groupby
 from hwr_batch import image
 from hwr_batch.config import Limits
 from hwr_batch.errors import LineError, Status
-from hwr_batch.records import Pixels, Row
+from hwr_batch.records import Box, Pixels, Row
 from hwr_batch.sources.ahead import ahead
 from hwr_batch.sources.found import FoundLine, Item, Problem, ProblemKind
 from hwr_batch.sources.image_files import LineFormat, encode
@@ -21,10 +22,15 @@ _KINDS = {Status.IMAGE_MISSING: ProblemKind.IMAGE_MISSING, Status.REGION_INVALID
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """Fetches through `source`; lines with a region are cut out and stored as `kind`."""
+    """Fetches through `source`; lines with a region are cut out and stored as `kind`.
+
+    `channels`: 1 stores grey, the very pixels that a model of one channel would cut out of the page; of colour
+    it would see another grey, as a JPEG's own luminance is not that of its colours. 3 keeps colour.
+    """
 
     source: ImageSource
     kind: LineFormat
+    channels: int
     limits: Limits
 
     def embedded(self, items: Iterable[Item]) -> Iterator[Item]:
@@ -42,7 +48,7 @@ class Embedder:
             data = self.source.fetch(lines[0].image)
             if lines[0].page is None and all(line.whole_image for line in lines):
                 return [replace(line, embedded=data) for line in lines]
-            page = image.open_page(data, page=lines[0].page, channels=3, limits=self.limits)
+            page = image.open_page(data, page=lines[0].page, channels=self.channels, limits=self.limits)
         except LineError as exc:
             return [_problem(lines[0], exc), *lines]
         return [found for line in lines for found in self._line(page, line)]
@@ -50,9 +56,18 @@ class Embedder:
     def _line(self, page: Pixels, line: FoundLine) -> list[Item]:
         try:
             row = Row(0, line.line_id, line.image, box=line.box, polygon=line.polygon)
-            return [replace(line, embedded=encode(image.crop(page, row)[0], self.kind), cropped=True)]
+            pixels, left = image.crop(page, row)
+            box = Box(left, _top(line), pixels.shape[1], pixels.shape[0])
+            return [replace(line, embedded=encode(pixels, self.kind), cropped=True, box=box)]
         except LineError as exc:
             return [_problem(line, exc), line]
+
+
+def _top(line: FoundLine) -> int:
+    """Page y of the first row of a line that was cut out."""
+    if line.box is not None:
+        return max(0, line.box.y)
+    return max(0, math.floor(min((y for _, y in line.polygon or ()), default=0)))
 
 
 def groups(items: Iterable[Item]) -> Iterator[list[Item]]:

@@ -54,7 +54,8 @@ class FoundLine:
     """One manifest row. `image`, `source_xml`: absolute names; `page`: frame, 0-based.
 
     `text`: None where the line has no transcription. `reading_order`: place on its page, 0-based.
-    `embedded`: an image file's bytes; with `cropped` they show the line only, and the region says what was cut.
+    `page_size`: pixels. `embedded`: an image file's bytes; with `cropped` they show the line only: `box` of the
+    page, painted over outside `polygon`.
     """
 
     line_id: str
@@ -68,6 +69,7 @@ class FoundLine:
     region_id: str | None = None
     xml_line_id: str | None = None
     reading_order: int | None = None
+    page_size: tuple[int, int] | None = None
     source_xml: str | None = None
     embedded: bytes | None = None
     cropped: bool = False

@@ -63,7 +63,9 @@ def _canvases(manifest: Mapping[str, Json]) -> list[Mapping[str, Json]]:
         raise _NotIiifError("is a IIIF collection; name the manifests in it")
     if kind not in ("Manifest", "sc:Manifest"):
         raise _NotIiifError("is not a IIIF presentation manifest, version 2 or 3")
-    found = manifest.get("items") if kind == "Manifest" else _first(manifest.get("sequences")).get("canvases")
+    found: Json = (
+        manifest.get("items") if kind == "Manifest" else _first(manifest.get("sequences")).get("canvases")
+    )
     return [canvas for canvas in _list(found) if isinstance(canvas, dict)]
 
 
@@ -92,7 +94,7 @@ def _from_service(painted: Mapping[str, Json]) -> str:
 
 def _first(value: Json) -> Mapping[str, Json]:
     """The first object of a list, or the object itself; an empty one for anything else."""
-    found = next(iter(_list(value)), {})
+    found: Json = next(iter(_list(value)), {})
     return found if isinstance(found, dict) else {}
 
 

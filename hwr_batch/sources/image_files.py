@@ -14,10 +14,10 @@ from hwr_batch.errors import LineError, Status
 from hwr_batch.image import DAMAGE, file_format
 from hwr_batch.records import Pixels
 
-EXTENSIONS = frozenset(
-    ".jpg .jpeg .png .tif .tiff .jp2 .j2k .jpx .j2c .webp .bmp .gif .pnm .pgm .ppm .pbm".split()
-)
 FRAMED = frozenset({".tif", ".tiff"})  # may hold several pages; animations are none
+_JPEG_2000 = frozenset({".jp2", ".j2k", ".jpx", ".j2c"})
+_PNM = frozenset({".pnm", ".pgm", ".ppm", ".pbm"})
+EXTENSIONS = FRAMED | _JPEG_2000 | _PNM | {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 HEADER_BLOCK = 1 << 16  # bytes fetched at a time: nearly every header lies within the first
 _ORIENTATION = 0x0112  # EXIF and TIFF tag; 5 to 8 lie on their side
 _JPEG_QUALITY = 95
@@ -55,10 +55,7 @@ def look(file: BinaryIO) -> ImageFacts:
 
 
 def encode(line: Pixels, kind: LineFormat) -> bytes:
-    """A line as an image file. `line`: uint8 (H, W, 3) BGR; stored as grey where it has no colour,
-    so that the reader gets the very same grey."""
-    if (line == line[:, :, :1]).all():
-        line = line[:, :, 0]
+    """A line as an image file. `line`: uint8 (H, W) grey or (H, W, 3) BGR."""
     options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if kind is LineFormat.JPEG else []
     done, data = cv2.imencode(f".{kind.value}", np.ascontiguousarray(line), options)
     if not done:

@@ -70,7 +70,7 @@ def number(text: str) -> float:
 
 
 def base_name(path: str) -> str:
-    """The file name at the end of a Unix or Windows path, or of a URL: folders of other machines are of no use."""
+    """The file name at the end of a Unix or Windows path, or of a URL; the folders are another machine's."""
     return re.split(r"[/\\]", path.strip())[-1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ _FORMATS = {page_xml.ROOT: page_xml.pages, alto.ROOT: alto.pages}
 _SIZE_TOLERANCE = 1  # pixels: some tools write the last coordinate instead of the size
 _OUTSIDE_SHARE = 0.5  # of a line's bounding box outside the page: then it is said, though the row stays
 _POLYGON_POINTS = 3
+_BEGINNING = 1 << 14  # bytes in which the root element of a layout file begins
+_ROOTS = re.compile(rb"<([A-Za-z_][\w.-]*:)?(PcGts|alto)[\s>]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,11 @@ class LayoutSource:
         return [item for number, page in enumerate(pages) for item in self._page(uri, number, page)]
 
     def is_layout(self, uri: str) -> bool:
-        """Whether the file is PAGE or ALTO, or so broken that it may have been one."""
+        """Whether the file is PAGE or ALTO, even a broken one, by how it begins."""
         try:
-            return self._pages(uri) is not None
-        except (XmlError, OSError, TooLargeError):
-            return True
+            return _ROOTS.search(self.store.read_range(uri, 0, _BEGINNING)) is not None
+        except OSError:
+            return False
 
     def _pages(self, uri: str) -> list[LayoutPage] | None:
         root = parse(self.store.read(uri, max_bytes=LARGEST))
@@ -71,7 +74,7 @@ class LayoutSource:
         yield from checker.lines(FoundLine(self.prefix(uri), image, page=frame, source_xml=uri))
 
     def _image(self, uri: str, page: LayoutPage) -> tuple[str, ImageFacts] | Problem:
-        """The page's image beside its XML, in the folder above (`page/` of Transkribus), or by the XML's name."""
+        """The page's image: beside its XML, in the folder above (Transkribus), or by the XML's name."""
         for name in _candidates(uri, page.image):
             try:
                 with self.store.open(name, block=HEADER_BLOCK) as file:
@@ -163,6 +166,7 @@ class _PageChecker:
             region_id=line.region,
             xml_line_id=line.id,
             reading_order=order,
+            page_size=(self.facts.width, self.facts.height),
             source_xml=template.source_xml,
         )
 

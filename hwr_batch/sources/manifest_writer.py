@@ -1,8 +1,9 @@
 """Lines → a Parquet manifest, in row groups as they come, published in one piece at the end.
 
 Columns beyond those that every manifest knows: `page_id`, `region_id`, `xml_line_id`, `reading_order`,
-`baseline`, `source_xml`; where line images are cut out and embedded, `source_x` … `source_polygon` say from
-where on the page named by `image.path`.
+`baseline`, `source_xml`, `page_width`, `page_height`. Where line images are cut out and embedded, `x` …
+`polygon` are empty, as nothing is left to cut, and `source_x` … `source_polygon` say from where on the page
+named by `image.path` the line comes: add `source_x` to a character's span to get page pixels.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ from hwr_batch.storage import Store, parent
 
 PLAIN_GROUP = 1 << 14  # rows; a hundred bytes each
 LARGEST_GROUP = 1 << 27  # bytes of embedded images; as much is held in memory while they come
-_LAYOUT = ("page_id", "region_id", "xml_line_id", "reading_order", "baseline", "source_xml")
+_LAYOUT = (
+    *("page_id", "region_id", "xml_line_id", "reading_order", "baseline", "source_xml"),
+    *("page_width", "page_height"),
+)
 _REGION = ("page", "x", "y", "width", "height", "polygon")
 _TYPES = {
-    **dict.fromkeys(("page", "x", "y", "width", "height", "reading_order"), pa.int32()),
+    **dict.fromkeys(
+        ("page", "x", "y", "width", "height", "reading_order", "page_width", "page_height"), pa.int32()
+    ),
     **dict.fromkeys(("polygon", "text", "page_id", "region_id", "xml_line_id", "baseline"), pa.string()),
     "source_xml": pa.string(),
 }
@@ -73,7 +79,9 @@ class ManifestWriter:
     def __enter__(self) -> ManifestWriter:
         self._folder = tempfile.TemporaryDirectory(prefix="hwr-batch-manifest-")
         self._path = Path(self._folder.name) / "manifest.parquet"
-        self._file = pq.ParquetWriter(self._path, self._schema, compression="zstd", use_dictionary=_repeated(self._schema))
+        self._file = pq.ParquetWriter(
+            self._path, self._schema, compression="zstd", use_dictionary=_repeated(self._schema)
+        )
         return self
 
     def __exit__(
@@ -91,7 +99,7 @@ class ManifestWriter:
             self._flush()
 
     def finish(self) -> None:
-        """Check that no id stands twice, and put the file in its place. Raises ManifestError, StorageError."""
+        """Check that no id stands twice, and publish the file. Raises ManifestError, StorageError."""
         self._flush()
         self._file.close()
         for suspects in self._hashes.suspects():
@@ -138,6 +146,8 @@ class ManifestWriter:
             "xml_line_id": line.xml_line_id,
             "reading_order": line.reading_order,
             "baseline": points_text(line.baseline),
+            "page_width": None if line.page_size is None else line.page_size[0],
+            "page_height": None if line.page_size is None else line.page_size[1],
             "source_xml": None if line.source_xml is None else relative(line.source_xml, self._base),
         }
 
@@ -147,7 +157,11 @@ def relative(uri: str, base: str) -> str:
     top = base.rstrip("/") + "/"
     name = uri[len(top) :] if uri.startswith(top) else uri
     # A relative name must not look like an absolute one, nor like a URI.
-    return uri if not name or name.startswith("/") or "://" in name or name.lower().startswith("file:/") else name
+    return (
+        uri
+        if not name or name.startswith("/") or "://" in name or name.lower().startswith("file:/")
+        else name
+    )
 
 
 def points_text(points: Points | None) -> str | None:

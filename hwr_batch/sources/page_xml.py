@@ -45,7 +45,7 @@ def _lines(page: Node) -> list[LayoutLine]:
 
 
 def _ranked(region: Node, order: dict[str, int]) -> str | None:
-    """The region's id, or of the nearest region around it that the order names: tables stand for their cells."""
+    """The id of the nearest region that the order names, this one or one around it, such as its table."""
     for node in (region, *region.iterancestors()):
         if node.get("id") in order:
             name: str = node.get("id")

@@ -1,8 +1,8 @@
 """What a person names as SOURCE → the files it stands for, one at a time.
 
-    folder, glob    its files and those below; layout files where there are any, images otherwise
-    *.xml           a layout file          *.json, web address    a IIIF manifest
-    *.tar           an archive of images   *.tif                  an image, or one for each frame
+folder, glob    its files and those below; layout files where there are any, images otherwise
+*.xml           a layout file          *.json, web address    a IIIF manifest
+*.tar           an archive of images   *.tif                  an image, or one for each frame
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Place:
 
 
 def place_of(source: str, store: Store) -> Place:
-    """What `source` (normalized) stands for. Raises ConfigError where a name with a wildcard has no folder."""
+    """What `source` (normalized) stands for. Raises ConfigError for a wildcard without a folder."""
     kind = scheme(source)
     if not _WILD.search(_path(source)) or (kind not in _WEB and store.exists(source)):
         if _is_folder(source, store):
@@ -83,8 +83,8 @@ def common_root(places: Sequence[Place]) -> str:
         if len(set(parts)) > 1:
             break
         shared.append(parts[0])
-    root = "/".join(shared)
-    return root if root.count("/") >= (0 if is_local(root or "/") else 2) and not root.endswith(":/") else ""
+    whole = len(shared) > (2 if "://" in places[0].root else 1)  # a bucket, or a folder, is shared
+    return "/".join(shared) if whole else ""
 
 
 def relative_name(uri: str, root: str) -> str:

@@ -30,7 +30,9 @@ def members(uri: str, store: Store, source: ImageSource, prefix: Callable[[str],
                     passed += 1
                     continue
                 if hash(member.name) in seen:
-                    yield Problem(redact(uri), None, ProblemKind.DUPLICATE_ID, f"{member.name} is in it twice")
+                    yield Problem(
+                        redact(uri), None, ProblemKind.DUPLICATE_ID, f"{member.name} is in it twice"
+                    )
                     continue
                 seen.add(hash(member.name))
                 image = str(Member(uri, member.offset_data, member.size))

@@ -14,6 +14,9 @@ import pytest
 
 from hwr_batch.config import Padding
 from hwr_batch.engine import Engine, load
+from hwr_batch.engine.batches import Widths
+from hwr_batch.engine.forms import WholeForm
+from hwr_batch.errors import ModelError
 from hwr_batch.records import FrameGeometry, Pixels
 from hwr_batch.zoo.card import Activation, Context, Layout, ModelBundle
 
@@ -134,3 +137,11 @@ def test_facts_are_plain_values(exact_engine: Engine) -> None:
     assert {"path", "precision", "openvino", "cpu", "isa", "streams", "threads", "pinning"} <= set(facts)
     assert all(isinstance(value, str | int | float | bool) for value in facts.values())
     assert facts["streams"] == 2
+
+
+def test_a_failing_network_is_a_model_error() -> None:
+    """The plugin's RuntimeError, here for an input of a shape that it does not take."""
+    image = ops.parameter([1, 1, 4, 4], np.uint8)
+    compiled = ov.compile_model(ov.Model([ops.convert(image, np.float32).output(0)], [image], "n"), "CPU")
+    with pytest.raises(ModelError, match=r"failed on an input of shape \(1, 1, 4, 9\)"):
+        WholeForm(compiled, Widths(9)).read([networks.line(5, height=4)])

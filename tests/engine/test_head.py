@@ -65,6 +65,13 @@ def test_candidates_best_first() -> None:
     np.testing.assert_array_equal(candidate_log_probs[..., 0], log_probs)
 
 
+def test_the_first_of_equal_classes() -> None:
+    """As `numpy.argmax`, with candidates and without."""
+    tied = np.array([[[1.0, 7.0, 7.0, 2.0]], [[5.0, 5.0, 5.0, 5.0]]], np.float32)
+    np.testing.assert_array_equal(_run(tied)[0], [[1, 0]])
+    np.testing.assert_array_equal(_run(tied, top_k=2)[0], [[1, 0]])
+
+
 def test_no_more_candidates_than_classes() -> None:
     assert _run(LOGITS, top_k=50)[2].shape == (2, 7, 11)
 
