@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shutil
@@ -62,9 +63,9 @@ def examine(environ: Mapping[str, str], home: Path) -> Diagnosis:
             "bf16 in hardware": "yes" if machine.has_bf16() else "no",
             "cores seen": str(os.cpu_count()),
             "cores usable": str(cores),
-            "cgroup quota": "none" if quota is None else f"{quota:g} cores",
+            "cgroup quota": "none" if quota == math.inf else f"{quota:g} cores",
             "memory": _gigabytes(memory),
-            "/dev/shm free": _gigabytes(shm),
+            "shared memory free": _gigabytes(shm),
         },
         "threads": {
             "one actor on this machine": f"{cores} streams of one thread each, pinned",
@@ -75,17 +76,18 @@ def examine(environ: Mapping[str, str], home: Path) -> Diagnosis:
         "credentials": {store: _credentials(store, environ, home) for store in CREDENTIALS},
         "models": {"cache": default_cache(environ), **_models(environ)},
     }
-    return Diagnosis(facts, tuple(_warnings(cores, quota, memory, shm)))
+    return Diagnosis(facts, tuple(warnings_for(cores, quota, memory, shm)))
 
 
-def _warnings(cores: int, quota: float | None, memory: int | None, shm: int | None) -> list[str]:
+def warnings_for(cores: int, quota: float, memory: int | None, shm: int | None) -> list[str]:
+    """What would go wrong, a sentence each; sizes in bytes, None where unknown."""
     found = []
-    if quota is not None and quota < 1:
+    if quota < 1:
         found.append(f"the container may use {quota:g} of a core: give it at least one")
     if memory is not None and memory < LEAST_MEMORY:
         found.append(f"{_gigabytes(memory)} of memory: Ray and one actor need about 2 GB")
     if shm is not None and shm < LEAST_SHM:
-        found.append(f"/dev/shm has {_gigabytes(shm)}: start the container with --shm-size=1g")
+        found.append(f"shared memory has {_gigabytes(shm)}: start the container with --shm-size=1g")
     if not machine.has_bf16():
         found.append("this processor has no bf16: --precision bf16 would be slower, not faster")
     if cores == 1:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import openvino as ov
 
 from hwr_batch.config import Padding
+from hwr_batch.cores import usable_cores
 from hwr_batch.engine import selfcheck, threads
 from hwr_batch.engine.forms import Form
 from hwr_batch.engine.geometry import probed_geometry, published_geometry
@@ -33,7 +34,7 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     Raises ModelError where the files, the card and the character list do not fit together.
     """
     core, card = ov.Core(), bundle.card
-    streams = options.threads or threads.usable_cores()
+    streams = options.threads or usable_cores()
     network = open_network(core, bundle)
     compile_for = {n: _compiler(core, card, threads.properties(options, n)) for n in (1, streams)}
 

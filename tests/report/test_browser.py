@@ -34,7 +34,7 @@ def one(page: Chrome, css: str) -> WebElement:
 def column(page: Chrome, index: int) -> list[float]:
     """The values of a column, from the top down."""
     script = "return [...document.querySelectorAll('tr.line')].map(r => +r.cells[arguments[0]].dataset.v)"
-    return list(page.execute_script(script, index))  # type: ignore[no-untyped-call]
+    return list(page.execute_script(script, index))
 
 
 def visible_lines(page: Chrome) -> list[WebElement]:
@@ -42,15 +42,11 @@ def visible_lines(page: Chrome) -> list[WebElement]:
 
 
 def test_it_loads_in_silence_and_needs_no_network(page: Chrome) -> None:
-    assert page.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert page.get_log("browser") == []
     assert page.title.endswith("manifest.csv – hwr-batch")
-    fetched = page.execute_script(  # type: ignore[no-untyped-call]
-        "return performance.getEntriesByType('resource').map(e => e.name)"
-    )
+    fetched = page.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
     assert [name for name in fetched if not name.startswith("data:")] == []
-    broken = page.execute_script(  # type: ignore[no-untyped-call]
-        "return [...document.images].filter(i => !i.naturalWidth).length"
-    )
+    broken = page.execute_script("return [...document.images].filter(i => !i.naturalWidth).length")
     assert (len(all_of(page, "table.lines img")) > 30, broken) == (True, 0)
 
 
@@ -104,7 +100,7 @@ def test_a_line_opens_by_keyboard_and_closes_again(page: Chrome) -> None:
 
 def test_every_chart_says_in_words_what_it_shows(page: Chrome) -> None:
     """As Chromium's accessibility tree hands it to a screen reader."""
-    tree: dict[str, Any] = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})  # type: ignore[no-untyped-call]
+    tree: dict[str, Any] = page.execute_cdp_cmd("Accessibility.getFullAXTree", {})
     nodes = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in tree["nodes"] if "role" in n]
     charts = [name for role, name in nodes if role in ("image", "img") and "Lines per second" in name]
     assert charts and re.search(r"the most was [\d.,]+ lines/s", charts[0])
@@ -116,21 +112,21 @@ def test_every_chart_says_in_words_what_it_shows(page: Chrome) -> None:
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_the_window_and_can_be_read(page: Chrome, width: int, scheme: str) -> None:
-    page.execute_cdp_cmd(  # type: ignore[no-untyped-call]
+    page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
     )
     features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})  # type: ignore[no-untyped-call]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     try:
         page.refresh()
-        wide = page.execute_script("return document.documentElement.scrollWidth")  # type: ignore[no-untyped-call]
+        wide = page.execute_script("return document.documentElement.scrollWidth")
         assert wide <= width
         for css in (":root", ".k0", ".k1", ".k2", ".k3", ".tiles dt", ".badge", ".open", ".summary"):
             assert contrast(page, css) >= 4.5, css
     finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # type: ignore[no-untyped-call]
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})  # type: ignore[no-untyped-call]
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def contrast(page: Chrome, css: str) -> float:
@@ -141,7 +137,7 @@ def contrast(page: Chrome, css: str) -> float:
       while (below && seen(below) === "rgba(0, 0, 0, 0)") below = below.parentElement;
       return [getComputedStyle(element).color, below ? seen(below) : seen(document.body)];
     """
-    colours = page.execute_script(script, css)  # type: ignore[no-untyped-call]
+    colours = page.execute_script(script, css)
     light, dark = sorted((_luminance(colour) for colour in colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -153,22 +149,20 @@ def _luminance(colour: str) -> float:
 
 
 def test_it_prints_without_its_controls(page: Chrome) -> None:
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})  # type: ignore[no-untyped-call]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert not one(page, "nav").is_displayed()
         assert not one(page, ".controls").is_displayed()
         assert one(page, ".lines img").is_displayed()
     finally:
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})  # type: ignore[no-untyped-call]
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_without_script_every_detail_is_there(page: Chrome) -> None:
-    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})  # type: ignore[no-untyped-call]
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         page.refresh()
-        document = page.execute_cdp_cmd("DOM.getDocument", {"depth": -1})  # type: ignore[no-untyped-call]
+        document = page.execute_cdp_cmd("DOM.getDocument", {"depth": -1})
         assert '"hidden"' not in json.dumps(document)
     finally:
-        page.execute_cdp_cmd(  # type: ignore[no-untyped-call]
-            "Emulation.setScriptExecutionDisabled", {"value": False}
-        )
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
