@@ -28,9 +28,8 @@ check: setup
 	$(BIN)/mypy
 
 lock: setup
-	$(BIN)/python -m piptools compile --quiet --strip-extras --extra dev --all-build-deps --generate-hashes \
-		--no-header --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --allow-unsafe \
-		--output-file constraints.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache
