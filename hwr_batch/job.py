@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hwr_batch import ledger as ledgers
-from hwr_batch import planning, run_record, serial_runner
+from hwr_batch import log, planning, run_record, serial_runner
 from hwr_batch.config import JobConfig
 from hwr_batch.errors import ConfigError, ExitCode, HwrBatchError, IncompleteError
 from hwr_batch.ledger import Ledger
@@ -67,16 +67,13 @@ def recognize(config: JobConfig, bundle: ModelBundle, display: Display, stop: St
     store = Store(on_retry=lambda cause: display.message(f"storage: {cause}, trying again"))
     plan = planning.plan_run(config, bundle, store, display.message)
     ledger = ledgers.recover(config.output, store, plan.fingerprint)
-    todo = _to_do(config, plan, ledger, store)
     if config.run.retry_failed:
-        ledger = ledgers.without(
-            ledger, [s.index for s in todo if s.index in ledger.finished], config.output, store
-        )
+        ledger = ledgers.without(ledger, set(ledger.failed), config.output, store)
         ledgers.save(ledger, config.output, store, plan.fingerprint)
     driver = _Driver(config, plan, store, ledger, display, stop)
     display.begin(plan.rows, ledger.lines, ledger.failures)
     try:
-        driver.run(todo, bundle)
+        driver.run(bundle)
     except (HwrBatchError, KeyboardInterrupt) as error:
         driver.save(run_record.failed(error))
         raise
@@ -98,12 +95,6 @@ def _write_report(config: JobConfig, store: Store, display: Display) -> None:
         display.message(f"no {report.REPORT} was written: {error}")
 
 
-def _to_do(config: JobConfig, plan: Plan, ledger: Ledger, store: Store) -> list[ShardSpec]:
-    """Shards without a part, and with `--retry-failed` those that hold failed lines."""
-    again = set(ledger.failed) if config.run.retry_failed else set()
-    return list(plan.remaining(ledger.finished - again))
-
-
 @dataclass(slots=True)
 class _Driver:
     """Adds up what the runner reports, shows it, and saves it from time to time."""
@@ -117,11 +108,22 @@ class _Driver:
     totals: RunTotals = field(default_factory=RunTotals)
     saved: float = field(default_factory=time.monotonic)
 
-    def run(self, todo: list[ShardSpec], bundle: ModelBundle) -> None:
-        if not todo:
+    @property
+    def run_id(self) -> str:
+        return log.run_id(self.plan.fingerprint, self.totals.started)
+
+    def run(self, bundle: ModelBundle) -> None:
+        """Read every shard that has no part; with `--retry-failed` those with failed lines count as such."""
+        self._log("run_begins", lines=self.plan.rows, shards=self.unfinished())
+        if not self.unfinished():
             return
-        order = WorkOrder(self.config, self.plan.carried, planning.footer(self.plan))
-        _runner(self.config)(iter(todo), bundle, order, self)
+        order = WorkOrder(self.config, self.plan.carried, planning.footer(self.plan), run_id=self.run_id)
+        # Made one at a time, while the ledger grows by shards that were handed out before.
+        todo = self.plan.remaining(self.ledger.finished)
+        _runner(self.config)(todo, bundle, order, self)
+
+    def _log(self, event: str, **fields: log.Value) -> None:
+        log.event(event, {"run": self.run_id, **fields})
 
     # What the runner tells
 
@@ -130,12 +132,14 @@ class _Driver:
 
     def worker_ready(self, facts: Facts) -> None:
         self.totals.add_worker(facts)
+        self._log("worker_ready", **facts)
         if "fallback" in facts:
             self.display.message(f"warning: {facts['fallback']}")
 
     def shard_done(self, report: ShardReport) -> None:
         self.ledger.add(report.shard, report.by_status)
         self.totals.add(report)
+        self._log("shard_done", shard=report.shard, skipped=report.skipped, by_status=report.by_status)
         self.display.update(self.ledger.lines, self.ledger.failures)
         if time.monotonic() - self.saved > SAVE_SECONDS:
             ledgers.save(self.ledger, self.config.output, self.store, self.plan.fingerprint)
@@ -144,8 +148,12 @@ class _Driver:
     def rows_moved(self, in_flight: int) -> None:
         self.display.update(self.ledger.lines + in_flight, self.ledger.failures)
 
+    def unfinished(self) -> int:
+        return len(self.plan.shards) - len(self.ledger.finished)
+
     def retried(self, cause: str) -> None:
         self.totals.retried(cause)
+        self._log("retried", cause=cause)
 
     def stopping(self) -> bool:
         return self.stop() is not None
@@ -161,7 +169,7 @@ class _Driver:
         return self.save(ending)
 
     def _check_identity(self) -> int:
-        missing = len(self.plan.shards) - len(self.ledger.finished)
+        missing = self.unfinished()
         if missing or self.ledger.lines != self.plan.rows:
             raise IncompleteError(
                 f"{self.ledger.lines} result rows for {self.plan.rows} manifest rows, {missing} parts missing: "
@@ -173,6 +181,7 @@ class _Driver:
         ledgers.save(self.ledger, self.config.output, self.store, self.plan.fingerprint)
         record = run_record.record(ending, self.plan, self.ledger, self.totals, self.config)
         run_record.write(record, self.config.output, self.store)
+        self._log("run_ended", state=ending.state, exit_code=int(ending.code))
         return Outcome(ending.code, ending.next_step, record)
 
 

@@ -23,7 +23,7 @@ ROOT = "hwr_batch"
 LEVELS = ("debug", "info", "warning", "error")
 RUN_DIGITS = 12  # of the fingerprint in a run's id: as many as messages show
 
-Value: TypeAlias = str | int | float | bool | None | Mapping[str, int] | Mapping[str, float]
+Value: TypeAlias = str | int | float | bool | Mapping[str, int] | Mapping[str, float] | None
 
 
 def run_id(fingerprint: str, started: datetime) -> str:
@@ -31,7 +31,7 @@ def run_id(fingerprint: str, started: datetime) -> str:
     return f"{fingerprint[:RUN_DIGITS]}-{started.astimezone(UTC):%Y%m%dT%H%M%SZ}"
 
 
-def event(name: str, *, level: int = logging.INFO, **fields: Value) -> None:
+def event(name: str, fields: Mapping[str, Value], *, level: int = logging.INFO) -> None:
     """Log that `name` happened. Costs next to nothing where nobody listens."""
     logging.getLogger(ROOT).log(level, name, extra={"fields": fields})
 

@@ -1,4 +1,4 @@
-"""What a run shows on Ray's Prometheus endpoint, every name prefixed `ray_` there, counters ending in `_total`.
+"""What a run shows on Ray's Prometheus endpoint; there names begin with `ray_`, counters end in `_total`.
 
 Workers count the work they do, the driver what it waits for; both say which `run` it is. A worker that is
 killed takes the counts since its last report (10 s in Ray's default) with it, and a shard that two workers
@@ -13,13 +13,17 @@ from hwr_batch.worker import ShardReport
 
 
 class WorkerMetrics:
-    """Of one worker: lines by status (`ok` or the cause), seconds by stage, shards by what became of them, memory."""
+    """Of one worker: lines by status (`ok` or the cause), seconds by stage, shards by outcome, memory."""
 
     def __init__(self, run: str) -> None:
         self._run = {"run": run}
-        self._lines = Counter("hwr_batch_lines", "Lines read, by status: ok or an error's cause", ("run", "status"))
+        self._lines = Counter(
+            "hwr_batch_lines", "Lines read, by status: ok or an error's cause", ("run", "status")
+        )
         self._seconds = Counter("hwr_batch_stage_seconds", "Thread-seconds by stage", ("run", "stage"))
-        self._shards = Counter("hwr_batch_shards", "Shards: written, found_done or failed", ("run", "outcome"))
+        self._shards = Counter(
+            "hwr_batch_shards", "Shards: written, found_done or failed", ("run", "outcome")
+        )
         self._rss = Gauge("hwr_batch_rss_bytes", "Resident memory of a worker", ("run",))
 
     def shard_done(self, report: ShardReport) -> None:
@@ -45,7 +49,7 @@ class WorkerMetrics:
 
 
 class DriverMetrics:
-    """Of the driver: how much waits, how much is being read, by how many workers, and what was tried again."""
+    """Of the driver: what waits, what is being read, by how many workers, and what was tried again."""
 
     def __init__(self, run: str) -> None:
         self._run = {"run": run}

@@ -7,8 +7,10 @@ so that a dead actor never keeps its slot and the scheduler knows which shards w
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,9 +20,12 @@ from typing import Any
 import ray
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 
+from hwr_batch import log
 from hwr_batch.config import RunOptions
 from hwr_batch.cores import usable_cores
-from hwr_batch.errors import ConfigError, StorageError
+from hwr_batch.errors import ConfigError, HwrBatchError, StorageError
+from hwr_batch.memory import resident_bytes
+from hwr_batch.ray_metrics import DriverMetrics, WorkerMetrics
 from hwr_batch.records import ShardSpec
 from hwr_batch.schedule import Policy, Scheduler, Task
 from hwr_batch.watch import Facts, Watch
@@ -41,17 +46,37 @@ class ShardActor:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
+        self._metrics: WorkerMetrics | None = None
+        self._run = ""
 
     def load(self, bundle: ModelBundle, order: WorkOrder) -> Facts:
+        log.write_to(sys.stderr, "info")  # Ray keeps it in this worker's log file
+        self._run, self._metrics = order.run_id, WorkerMetrics(order.run_id)
         self._worker = Worker(bundle, order)
+        log.event("worker_ready", {"run": self._run, **self._worker.facts})
         return {**self._worker.facts, "node": ray.get_runtime_context().get_node_id()}
 
     def process(self, task: Task) -> ShardReport:
-        assert self._worker is not None  # noqa: S101 - the runner loads first
-        return self._worker.process(task)
+        assert self._worker is not None and self._metrics is not None  # noqa: S101 - the runner loads first
+        here: dict[str, log.Value] = {"run": self._run, "shard": task.spec.index, "task": task.kind.value}
+        log.event("shard_begins", {**here, "rows": task.spec.rows})
+        try:
+            report = self._worker.process(task)
+        except HwrBatchError as error:
+            self._metrics.shard_failed()
+            failure = {"cause": type(error).__name__, "error": str(error)}
+            log.event("shard_failed", {**here, **failure}, level=logging.ERROR)
+            raise
+        self._metrics.shard_done(report)
+        outcome: dict[str, log.Value] = {"skipped": report.skipped, "by_status": report.by_status}
+        log.event("shard_done", {**here, **outcome, "seconds": report.seconds})
+        return report
 
     def progress(self) -> dict[int, int]:
-        return {} if self._worker is None else self._worker.progress()
+        if self._worker is None or self._metrics is None:
+            return {}
+        self._metrics.memory(resident_bytes())
+        return self._worker.progress()
 
 
 @dataclass(slots=True)
@@ -93,8 +118,15 @@ class _Run:
         self._begun = time.monotonic()
         self._ever_ready = False
         self._polled = 0.0
+        self._metrics = DriverMetrics(order.run_id)
 
     def until_done(self) -> None:
+        try:
+            self._loop()
+        finally:
+            self._metrics.ended()
+
+    def _loop(self) -> None:
         while not self._scheduler.finished and not self._watch.stopping():
             self._start_actors()
             self._give_up_on_stalled()
@@ -164,19 +196,23 @@ class _Run:
             raise error
         if not self._scheduler.task_failed(call.actor, call.task, "storage", now):
             raise error
-        self._watch.retried("storage")
+        self._retried("storage")
 
     def _lose(self, actor: int) -> None:
-        self._watch.retried("worker_lost")
+        self._retried("worker_lost")
         del self._fleet.handles[actor]
         self._fleet.rows_done.pop(actor, None)
         self._scheduler.actor_lost(actor, time.monotonic())
 
     def _give_up_on_stalled(self) -> None:
         for actor in self._scheduler.stalled(time.monotonic()):
-            self._watch.retried("stalled")
+            self._retried("stalled")
             ray.kill(self._fleet.handles[actor], no_restart=True)
             self._lose(actor)
+
+    def _retried(self, cause: str) -> None:
+        self._watch.retried(cause)
+        self._metrics.retried(cause)
 
     def _poll(self) -> None:
         """Ask every worker how far it is; the answers are collected with the rest."""
@@ -184,6 +220,11 @@ class _Run:
         if now - self._polled < POLL_SECONDS:
             return
         self._polled = now
+        self._metrics.look(
+            unfinished=self._watch.unfinished(),
+            in_flight=self._scheduler.in_flight,
+            workers=len(self._fleet.handles),
+        )
         asked = set(self._fleet.polls.values())
         for actor, handle in self._fleet.handles.items():
             if actor not in asked:

@@ -13,6 +13,7 @@ from hwr_batch import __version__
 from hwr_batch.config import JobConfig
 from hwr_batch.errors import ExitCode, HwrBatchError, Status
 from hwr_batch.ledger import Ledger
+from hwr_batch.log import run_id
 from hwr_batch.plan import Plan
 from hwr_batch.speed_curve import SpeedCurve
 from hwr_batch.stages import STAGES
@@ -127,6 +128,7 @@ def record(
         "shards_finished": len(ledger.finished),
         "max_error_rate": config.run.max_error_rate,
         "this_run": {
+            "id": run_id(plan.fingerprint, totals.started),
             "started": totals.started.isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - totals.clock, 3),
             "seconds_reading": round(reading, 3),

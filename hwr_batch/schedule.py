@@ -1,55 +1,29 @@
 """Who reads which shard, when, and what a failure means: pure decisions from counts and clocks.
 
 No Ray, no threads, no sleeping here: the runner tells what happened (`actor_ready`, `actor_lost`,
-`task_done`, `task_failed`) and asks what to do (`assignments`, `actors_wanted`, `stalled`). Time is an
-argument, in seconds of any monotonic clock. Memory is O(tasks in flight + failed shards), never
-O(shards): waiting shards stay in the iterator they come from.
+`task_done`, `task_failed`, …) and asks what to do (`assignments`, `actors_wanted`, `stalled`, `dismissible`).
+Time is an argument, in seconds of any monotonic clock. Memory is O(tasks in flight + failed shards), never
+O(shards): waiting shards stay in the iterator they come from. An event costs O(log of what is in flight).
 
-How a shard that kills its worker is found out:
-
-    read beside others ──dies twice──▶ read alone ──dies──▶ halves probed alone ──▶ one row, dies twice
-                                          └─ lives: done      └─ lives: cleared       └─▶ `crashed`
-    and at the end the shard is read without its crashed rows.
+An actor's life: starting ─▶ ready ─▶ (leaving ─▶) gone. One that leaves finishes what it has and gets no more.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 
+from hwr_batch.backlog import Backlog
+from hwr_batch.in_flight import InFlight
 from hwr_batch.records import ShardSpec
+from hwr_batch.suspects import Suspects
+from hwr_batch.tasks import Kind, NewTasks, Task
 
-CRASHES_BEFORE_ALONE = 2
-CRASHES_BEFORE_CONDEMNED = 2
-ROUNDS_OF_PROBES = 3
+__all__ = ["Kind", "Policy", "Scheduler", "Task"]
+
 DURATIONS_KEPT = 64
-STRAGGLERS_EVERY = 1.0  # seconds between looks for slow shards: a look walks all tasks in flight
-
-
-class Kind(Enum):
-    """READ writes the shard's part; PROBE only reads rows, to see whether the worker survives."""
-
-    READ = "read"
-    PROBE = "probe"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One thing for one worker to do.
-
-    `rows`: [start, stop) inside the shard for a PROBE. `crashed`: row positions inside the shard that are
-    known to kill a worker and are not touched. `alone`: nothing else may run on that worker meanwhile.
-    """
-
-    number: int
-    kind: Kind
-    spec: ShardSpec
-    rows: tuple[int, int] | None = None
-    crashed: frozenset[int] = frozenset()
-    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +32,18 @@ class Policy:
 
     `shards_per_actor`: overlapping shards keep a worker's cores busy while one begins or ends.
     `attempts`: tries of a shard whose storage fails. `backoff`: seconds before try n+1 is this times 2^n.
-    `stall_seconds`: a worker whose tasks do not move for so long is given up. `copies`: workers that may
-    hold the same shard at the end of a run. `straggler_factor`: a shard is slow after so many medians.
-    `fruitless_deaths`: workers lost in a row without one finished task before the run is given up.
+    `stall_seconds`: a worker whose tasks do not move for so long is given up. `start_seconds`: so is one that
+    does not get ready. `copies`: workers that may hold the same shard at the end of a run.
+    `straggler_factor`: a shard is slow after so many medians. `fruitless_deaths`: workers lost in a row
+    without one finished task, for each of the fleet, before the run is given up: as many as it takes to find
+    one line of a thousand that kills its worker.
     """
 
     shards_per_actor: int = 2
     attempts: int = 4
     backoff: float = 5.0
     stall_seconds: float = 300.0
+    start_seconds: float = 600.0
     copies: int = 2
     straggler_factor: float = 2.0
     fruitless_deaths: int = 16
@@ -74,255 +51,230 @@ class Policy:
 
 @dataclass(slots=True)
 class _Actor:
-    ready: bool = False
+    """`memory_limit`: bytes, None for any."""
+
     tasks: dict[int, Task] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """What is known about a shard that failed at least once."""
-
-    failures: int = 0
-    crashes: int = 0
-    rounds: int = 0
-    crashed: set[int] = field(default_factory=set)
-    deaths_of_row: dict[int, int] = field(default_factory=dict)
-    open_probes: int = 0
+    ready: bool = False
+    leaving: bool = False
+    memory_limit: int | None = None
 
 
 class Scheduler:
-    """Hands out shards until every one is done. See the module's text for the rules."""
+    """Hands out shards until every one is done. `on_retry` hears the cause of everything done once more."""
 
-    def __init__(self, shards: Iterable[ShardSpec], policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        shards: Iterable[ShardSpec],
+        policy: Policy | None = None,
+        on_retry: Callable[[str], None] = lambda cause: None,
+    ) -> None:
         self._policy = policy or Policy()
+        self._on_retry = on_retry
         self._shards: Iterator[ShardSpec] = iter(shards)
         self._upcoming = next(self._shards, None)
-        self._again: deque[tuple[float, Task]] = deque()  # (not before, task)
+        self._new = NewTasks()
+        self._suspects = Suspects(self._new)
+        self._backlog = Backlog()
+        self._in_flight = InFlight()
         self._actors: dict[int, _Actor] = {}
-        self._roomy: dict[int, None] = {}  # actors that can take a task, in the order they became free
-        self._started: dict[int, float] = {}  # task number -> when it was handed out
-        self._moved: dict[int, float] = {}  # task number -> when it last made progress
-        self._copies: dict[int, dict[int, Task]] = {}  # shard index -> its READ tasks in flight, by number
-        self._troubles: dict[int, _Trouble] = {}
+        self._starting: dict[int, float] = {}  # actor -> since when, the longest ago first
+        self._idle: dict[int, None] = {}  # actors without a task, in the order they became so
+        self._partial: dict[int, None] = {}  # actors with room beside what they have
+        self._leaving: dict[int, None] = {}
+        self._ready = self._most_ready = 0
+        self._last_worker: float | None = None  # when a worker was last seen ready, or the first one started
         self._durations: deque[float] = deque(maxlen=DURATIONS_KEPT)
-        self._stragglers_seen = float("-inf")
-        self._numbers = 0
         self._deaths_in_a_row = 0
-        self.retries: dict[str, int] = {}
 
-    # What happened
+    # What happened to an actor
 
-    def actor_starting(self, actor: int) -> None:
+    def actor_starting(self, actor: int, now: float) -> None:
         self._actors[actor] = _Actor()
+        self._starting[actor] = now
+        if self._last_worker is None:
+            self._last_worker = now
 
-    def actor_ready(self, actor: int) -> None:
-        self._actors[actor].ready = True
-        self._roomy[actor] = None
+    def actor_ready(self, actor: int, memory_limit: int | None = None) -> None:
+        del self._starting[actor]
+        state = self._actors[actor]
+        state.ready, state.memory_limit = True, memory_limit
+        self._ready += 1
+        self._most_ready = max(self._most_ready, self._ready)
+        if not state.leaving:
+            self._idle[actor] = None
 
-    def actor_lost(self, actor: int, now: float) -> None:
-        """Its worker died or was given up: its tasks go elsewhere, and their shards are suspects."""
-        lost = self._actors.pop(actor)
-        self._roomy.pop(actor, None)
-        self._deaths_in_a_row += 1
+    def actor_leaving(self, actor: int, cause: str = "preempted") -> None:
+        """It was given notice: it gets nothing more, and its end is not held against its tasks."""
+        state = self._actors[actor]
+        if not state.leaving:
+            self._on_retry(cause)
+            state.leaving = True
+            self._idle.pop(actor, None)
+            self._partial.pop(actor, None)
+            self._leaving[actor] = None
+
+    def actor_memory(self, actor: int, used: int) -> None:
+        """Over its limit of resident bytes it leaves, to be replaced between two shards."""
+        limit = self._actors[actor].memory_limit
+        if limit is not None and used > limit:
+            self.actor_leaving(actor, "recycled")
+
+    def actor_lost(self, actor: int, now: float, *, blameless: bool = False) -> None:
+        """Its worker died or was given up: its tasks go elsewhere, and their shards are suspects.
+
+        `blameless`: the reason lies outside (its node is gone), unless that happens again and again.
+        """
+        lost = self._remove(actor, now)
+        if not lost.leaving:
+            self._on_retry("worker_lost")
+            self._deaths_in_a_row += 1
         for task in lost.tasks.values():
-            if self._forget(task):
-                self._after_crash(task, now)
+            if self._in_flight.drop(task):
+                excused = blameless or lost.leaving
+                self._again(self._suspects.excused(task) if excused else self._suspects.crashed(task))
+
+    def actor_dismissed(self, actor: int, now: float) -> None:
+        """The runner ended it, as `dismissible` or `overdue` said."""
+        self._remove(actor, now)
+
+    # What happened to a task
 
     def task_moved(self, number: int, now: float) -> None:
         """The worker got further with this task."""
-        if number in self._moved:
-            self._moved[number] = now
+        self._in_flight.moved(number, now)
 
     def task_done(self, actor: int, task: Task, now: float) -> bool:
         """Returns whether this task finished its shard (False for a probe or a later copy)."""
         self._release(actor, task)
         self._deaths_in_a_row = 0
-        duration = now - self._started[task.number]
         if task.kind is Kind.PROBE:
-            self._forget(task)
-            self._probe_over(task)
+            self._in_flight.drop(task)
+            self._again(self._suspects.probed(task))
             return False
-        first = task.number in self._copies.pop(task.spec.index, {})
-        self._forget(task)
-        self._durations.append(duration)
-        self._troubles.pop(task.spec.index, None)
+        first, seconds = self._in_flight.finish(task, now)
+        self._durations.append(seconds)
+        if first:
+            self._suspects.done(task)
         return first
 
     def task_failed(self, actor: int, task: Task, cause: str, now: float) -> bool:
         """The task ended with an error worth another try. False: the shard has used up its tries."""
         self._release(actor, task)
-        if not self._forget(task):
+        if not self._in_flight.drop(task):
             return True
-        self._count(cause)
-        trouble = self._troubles.setdefault(task.spec.index, _Trouble())
-        trouble.failures += 1
-        wait = self._policy.backoff * 2 ** (trouble.failures - 1)
-        self._again.append((now + wait, self._renumbered(task)))
-        return trouble.failures < self._policy.attempts
+        self._on_retry(cause)
+        failures = self._suspects.failed(task)
+        wait = self._policy.backoff * 2 ** (failures - 1)
+        self._backlog.add(self._new.again(task), not_before=now + wait)
+        return failures < self._policy.attempts
+
+    def task_returned(self, actor: int, task: Task) -> None:
+        """The worker is leaving and did not begin it."""
+        self._release(actor, task)
+        self.actor_leaving(actor)
+        if self._in_flight.drop(task):
+            self._again([self._new.again(task)])
 
     # What to do
 
     def assignments(self, now: float) -> list[tuple[int, Task]]:
-        """(actor, task) pairs to start now."""
+        """(actor, task) pairs to start now: every idle worker gets one task before any gets a second."""
         chosen: list[tuple[int, Task]] = []
-        for name in list(self._roomy):
-            if not self._anything_to_do(now):
-                break
-            actor = self._actors[name]
-            while name in self._roomy and (task := self._next_task(now, idle=not actor.tasks)):
-                self._hand_out(name, task, now)
-                chosen.append((name, task))
+        for free, idle in ((self._idle, True), (self._partial, False)):
+            while free and (task := self._next_task(now, idle=idle)):
+                actor = next(iter(free))
+                self._hand_out(actor, task, now)
+                chosen.append((actor, task))
         return chosen
 
     def stalled(self, now: float) -> list[int]:
         """Actors with a task that has not moved for the stall limit."""
-        limit = now - self._policy.stall_seconds
-        slow = {number for number, moved in self._moved.items() if moved < limit}
-        return [name for name, actor in self._actors.items() if slow & actor.tasks.keys()] if slow else []
+        return list(dict.fromkeys(self._in_flight.still(now - self._policy.stall_seconds)))
+
+    def overdue(self, now: float) -> list[int]:
+        """Actors that did not get ready in time."""
+        limit = now - self._policy.start_seconds
+        return [actor for actor, since in self._starting.items() if since < limit]
+
+    def dismissible(self) -> list[int]:
+        """Actors that leave and have nothing left to do."""
+        return [actor for actor in self._leaving if not self._actors[actor].tasks]
 
     def actors_wanted(self, limit: int) -> int:
         """How many more actors to start: at most `limit` in all, and no more than there is work for."""
         if self.finished:
             return 0
-        work = limit if self._upcoming is not None else len(self._again) + len(self._started)
+        work = limit if self._upcoming is not None else len(self._backlog) + len(self._in_flight)
         return max(0, min(limit, max(work, 1)) - len(self._actors))
 
     @property
     def finished(self) -> bool:
         """Every shard is done. Later copies may still be running; they no longer matter."""
-        probing = any(trouble.open_probes for trouble in self._troubles.values())
-        return self._upcoming is None and not self._again and not self._copies and not probing
+        waiting = self._upcoming is not None or len(self._backlog)
+        return not waiting and not self._in_flight.reading and not self._suspects.open_probes
 
     @property
     def hopeless(self) -> bool:
         """Workers die one after another and nothing gets done."""
-        return self._deaths_in_a_row >= self._policy.fruitless_deaths
+        return self._deaths_in_a_row >= self._policy.fruitless_deaths * max(1, self._most_ready)
+
+    def workerless(self, now: float) -> bool:
+        """No worker has been ready for as long as one may take to start."""
+        if self._ready or self._last_worker is None:
+            return False
+        return now - self._last_worker > self._policy.start_seconds
 
     @property
     def in_flight(self) -> int:
-        return len(self._started)
+        return len(self._in_flight)
 
     # Inside
 
-    def _anything_to_do(self, now: float) -> bool:
-        if self._upcoming is not None or any(not_before <= now for not_before, _ in self._again):
-            return True
-        return now >= self._stragglers_seen + STRAGGLERS_EVERY
-
     def _next_task(self, now: float, *, idle: bool) -> Task | None:
-        for position, (not_before, task) in enumerate(self._again):
-            if not_before <= now and (idle or not task.alone):
-                del self._again[position]
-                return task
+        if task := self._backlog.take(now, idle=idle):
+            return task
         if self._upcoming is not None:
             spec, self._upcoming = self._upcoming, next(self._shards, None)
-            return self._task(Kind.READ, spec)
-        return self._straggler(now) if idle and not self._again else None
+            return self._new.read(spec)
+        return self._straggler(now) if idle and not len(self._backlog) else None
 
     def _straggler(self, now: float) -> Task | None:
         """A second copy of the shard that has been running longest, once it is slower than most."""
-        if not self._durations:
+        oldest = self._in_flight.oldest(self._policy.copies)
+        if oldest is None or not self._durations:
             return None
-        single = (tasks for tasks in self._copies.values() if len(tasks) < self._policy.copies)
-        oldest = min(
-            (task for tasks in single for task in tasks.values()),
-            key=lambda task: self._started[task.number],
-            default=None,
-        )
-        slow = statistics.median(self._durations) * self._policy.straggler_factor
-        if oldest is None or now - self._started[oldest.number] < slow:
-            self._stragglers_seen = now
+        task, started = oldest
+        if now - started < statistics.median(self._durations) * self._policy.straggler_factor:
             return None
-        self._count("straggler")
-        return self._renumbered(oldest)
+        self._on_retry("straggler")
+        return self._new.again(task)
 
     def _hand_out(self, name: int, task: Task, now: float) -> None:
         actor = self._actors[name]
         actor.tasks[task.number] = task
-        self._started[task.number] = self._moved[task.number] = now
-        if task.kind is Kind.READ:
-            self._copies.setdefault(task.spec.index, {})[task.number] = task
+        self._in_flight.begin(name, task, now)
+        self._idle.pop(name, None)
         if task.alone or len(actor.tasks) >= self._policy.shards_per_actor:
-            del self._roomy[name]
+            self._partial.pop(name, None)
+        else:
+            self._partial[name] = None
 
     def _release(self, name: int, task: Task) -> None:
-        self._actors[name].tasks.pop(task.number, None)
-        self._roomy[name] = None
+        actor = self._actors[name]
+        actor.tasks.pop(task.number, None)
+        if not actor.leaving:
+            self._partial.pop(name, None)
+            (self._partial if actor.tasks else self._idle)[name] = None
 
-    def _forget(self, task: Task) -> bool:
-        """Stop watching a task. Returns whether its shard now has nobody working on it."""
-        self._started.pop(task.number, None)
-        self._moved.pop(task.number, None)
-        if task.kind is Kind.PROBE:
-            return True
-        copies = self._copies.get(task.spec.index, {})
-        mattered = copies.pop(task.number, None) is not None
-        if copies or not mattered:
-            return False
-        del self._copies[task.spec.index]
-        return True
+    def _remove(self, name: int, now: float) -> _Actor:
+        actor = self._actors.pop(name)
+        for group in (self._starting, self._idle, self._partial, self._leaving):
+            group.pop(name, None)  # type: ignore[attr-defined]
+        if actor.ready:
+            self._ready -= 1
+            self._last_worker = now
+        return actor
 
-    def _after_crash(self, task: Task, now: float) -> None:
-        self._count("worker_lost")
-        trouble = self._troubles.setdefault(task.spec.index, _Trouble())
-        if task.kind is Kind.PROBE:
-            self._probe_died(task, trouble)
-        elif task.alone and trouble.rounds < ROUNDS_OF_PROBES:
-            trouble.rounds += 1
-            self._probe(task, trouble, _halves(0, task.spec.rows))
-        elif task.alone:  # every row lives by itself, never together: give up the shard, keep its rows
-            everything = frozenset(range(task.spec.rows))
-            self._again.append((now, self._task(Kind.READ, task.spec, crashed=everything, alone=True)))
-        else:
-            trouble.crashes += 1
-            alone = trouble.crashes >= CRASHES_BEFORE_ALONE
-            self._again.append((now, self._task(Kind.READ, task.spec, crashed=task.crashed, alone=alone)))
-
-    def _probe_died(self, task: Task, trouble: _Trouble) -> None:
-        assert task.rows is not None  # noqa: S101 - every probe has rows
-        start, stop = task.rows
-        if stop - start > 1:
-            self._probe(task, trouble, _halves(start, stop))
-        else:
-            deaths = trouble.deaths_of_row[start] = trouble.deaths_of_row.get(start, 0) + 1
-            if deaths < CRASHES_BEFORE_CONDEMNED:
-                self._probe(task, trouble, [(start, stop)])
-            else:
-                trouble.crashed.add(start)
-        self._probe_over(task)
-
-    def _probe(self, suspect: Task, trouble: _Trouble, ranges: list[tuple[int, int]]) -> None:
-        for rows in ranges:
-            trouble.open_probes += 1
-            probe = self._task(Kind.PROBE, suspect.spec, rows=rows, crashed=suspect.crashed, alone=True)
-            self._again.appendleft((float("-inf"), probe))
-
-    def _probe_over(self, task: Task) -> None:
-        trouble = self._troubles[task.spec.index]
-        trouble.open_probes -= 1
-        if trouble.open_probes == 0:
-            crashed = task.crashed | trouble.crashed
-            self._again.append((float("-inf"), self._task(Kind.READ, task.spec, crashed=crashed, alone=True)))
-
-    def _task(
-        self,
-        kind: Kind,
-        spec: ShardSpec,
-        *,
-        rows: tuple[int, int] | None = None,
-        crashed: frozenset[int] = frozenset(),
-        alone: bool = False,
-    ) -> Task:
-        self._numbers += 1
-        return Task(self._numbers, kind, spec, rows, crashed, alone)
-
-    def _renumbered(self, task: Task) -> Task:
-        return self._task(task.kind, task.spec, rows=task.rows, crashed=task.crashed, alone=task.alone)
-
-    def _count(self, cause: str) -> None:
-        self.retries[cause] = self.retries.get(cause, 0) + 1
-
-
-def _halves(start: int, stop: int) -> list[tuple[int, int]]:
-    middle = (start + stop) // 2
-    return [(a, b) for a, b in ((start, middle), (middle, stop)) if a < b]
+    def _again(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            self._backlog.add(task)

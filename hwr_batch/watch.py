@@ -25,6 +25,9 @@ class Watch(Protocol):
     def rows_moved(self, in_flight: int) -> None:
         """`in_flight` rows of unfinished shards have been read so far."""
 
+    def unfinished(self) -> int:
+        """How many shards are not done yet, in flight or not."""
+
     def retried(self, cause: str) -> None:
         """Something is tried again."""
 

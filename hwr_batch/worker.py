@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
-import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +13,7 @@ from hwr_batch.calibrate import Calibration
 from hwr_batch.config import JobConfig
 from hwr_batch.errors import DamagedPartError, Status
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
+from hwr_batch.memory import peak_bytes
 from hwr_batch.pipeline import LineReader, ShardReading, read_rows
 from hwr_batch.records import Failure, LineResult, Row, ShardSpec
 from hwr_batch.schedule import Kind, Task
@@ -30,6 +29,7 @@ class WorkOrder:
     """All that a worker needs besides the model: sent once to every worker.
 
     `carried`: the carried columns, as the plan has them. `footer`: key-values that every part has.
+    `run_id`: of the run, for logs and metrics.
     `cpus`: cores this worker may use. `several_on_host`: others share its host: threads must not be pinned.
     """
 
@@ -38,6 +38,7 @@ class WorkOrder:
     footer: Mapping[str, str]
     cpus: int = 1
     several_on_host: bool = False
+    run_id: str = ""
 
     def with_cpus(self, cpus: int, *, several_on_host: bool) -> WorkOrder:
         return replace(self, cpus=cpus, several_on_host=several_on_host)
@@ -186,7 +187,7 @@ class Worker:
     def _already(self, task: Task, uri: str) -> ShardReport:
         with self._store.open(uri) as file:
             counts = results.read_counts(file, name=uri)
-        return ShardReport(task.spec.index, counts.by_status, {}, skipped=True, rss_bytes=_rss_bytes())
+        return ShardReport(task.spec.index, counts.by_status, {}, skipped=True, rss_bytes=peak_bytes())
 
     def _new_retries(self) -> dict[str, int]:
         """Retries of the store since the last report, by cause."""
@@ -213,7 +214,7 @@ class Worker:
             reread=shard.reread,
             differing=shard.differing,
             store_retries=self._new_retries(),
-            rss_bytes=_rss_bytes(),
+            rss_bytes=peak_bytes(),
         )
 
 
@@ -234,9 +235,3 @@ def _condemn(rows: tuple[Row, ...], crashed: frozenset[int]) -> tuple[Row, ...]:
         return rows
     failure = Failure(Status.WORKER_CRASHED, "reading this line ended its worker process twice")
     return tuple(replace(row, problem=failure) if i in crashed else row for i, row in enumerate(rows))
-
-
-def _rss_bytes() -> int:
-    """Peak resident memory of this process, bytes (ru_maxrss is in KiB on Linux, bytes on macOS)."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hwr_batch.errors import ConfigError
 from hwr_batch.evaluate import LineEdits, Normalisation, compare
 from hwr_batch.evaluate.confusions import Confusion, ConfusionCounter
+from hwr_batch.evaluate.edits import stretches
 
 SHORT = st.text(alphabet="ab é字 ", max_size=9)
 
@@ -126,3 +127,10 @@ def test_a_full_table_keeps_what_is_frequent() -> None:
         counter.add([("o", "a"), ("n", "u"), (chr(0x4E00 + rare), "?")])
     assert counter.most_common(2) == (Confusion("n", "u", 200), Confusion("o", "a", 200))
     assert counter.forgotten + sum(pair.count for pair in counter.most_common(99)) == 600
+
+
+@given(st.text("abc ", max_size=12), st.text("abc ", max_size=12))
+def test_stretches_spell_both_texts(reference: str, reading: str) -> None:
+    found = list(stretches(reference, reading))
+    assert ("".join(of for _, of, _ in found), "".join(of for _, _, of in found)) == (reference, reading)
+    assert all((expected == read) == (kind == "equal") for kind, expected, read in found)

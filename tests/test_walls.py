@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "hwr_batch"
 
 ROOMS = {
-    "ray": ("ray_runner.py", "bench/"),
+    "ray": ("ray_runner.py", "ray_metrics.py", "bench/"),
     "openvino": ("engine/", "bench/"),
     "fsspec": ("storage/",),
     "aiohttp": ("storage/",),
@@ -21,6 +21,7 @@ ROOMS = {
     "typer": ("cli/",),
     "rich": ("cli/", "samples/"),
     "requests": ("zoo/",),
+    "jinja2": ("report/",),
     "rapidfuzz": ("evaluate/", "calibrate/"),
 }
 

@@ -83,6 +83,10 @@ def _rate(queue: Any, tensor: Any) -> float:
 
 def _operations_at(network: Any, width: int) -> float:
     fixed = network.clone()
+    for op in fixed.get_ordered_ops():
+        if op.get_type_name() == "Identity":  # OpenVINO infers no shapes through it
+            for user in op.output(0).get_target_inputs():
+                user.replace_source_output(op.input_value(0))
     fixed.reshape({0: [1, *fixed.inputs[0].get_partial_shape()[1:3], width]})
     return operations(fixed)
 

@@ -23,5 +23,5 @@ def read(setting: Setting) -> Measured:
     for line in setting.lines:
         pixels = read_line(line.path, bundle.card)
         request.infer({0: network_input(pixels, bundle.card)})
-        texts.append(text_of(request.get_output_tensor(0).data, 0, bundle))
+        texts.append(text_of(request.get_output_tensor(0).data, 0, bundle.card, bundle.charset))
     return Measured(time.perf_counter() - begun, len(texts), peak_bytes(), tuple(texts))

@@ -6,6 +6,7 @@ not come from the code it is a reference for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr_batch.records import Pixels
-from hwr_batch.zoo.card import Layout, ModelBundle, ModelCard
+from hwr_batch.zoo.card import Layout, ModelCard
 
 
 def read_line(path: str, card: ModelCard) -> Pixels:
@@ -46,9 +47,8 @@ def padded_together(inputs: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return np.concatenate([np.pad(a, ((0, 0), (0, 0), (0, 0), (0, widest - a.shape[3]))) for a in inputs])
 
 
-def text_of(scores: NDArray[Any], place: int, bundle: ModelBundle) -> str:
+def text_of(scores: NDArray[Any], place: int, card: ModelCard, charset: Sequence[str]) -> str:
     """Greedy CTC of the line at `place` of the batch; `scores` (T, B, C) or (B, T, C) as the card says."""
-    line = scores[:, place] if bundle.card.layout is Layout.TBC else scores[place]
+    line = scores[:, place] if card.layout is Layout.TBC else scores[place]
     runs = [int(best) for best, _ in groupby(line.argmax(axis=1))]
-    blank = bundle.card.blank
-    return "".join(bundle.charset[best - (best > blank)] for best in runs if best != blank)
+    return "".join(charset[best - (best > card.blank)] for best in runs if best != card.blank)

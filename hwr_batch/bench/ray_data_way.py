@@ -26,7 +26,7 @@ from hwr_batch.bench.published import network_input, padded_together, read_line,
 from hwr_batch.bench.setting import Measured, Setting
 from hwr_batch.engine.source import open_network
 from hwr_batch.errors import ConfigError
-from hwr_batch.zoo.card import Context, ModelBundle
+from hwr_batch.zoo.card import Context, ModelBundle, ModelCard
 
 LINES_PER_BATCH = 64  # of map_batches
 GLOBAL_BATCH = 6  # lines that PP-OCR's own reader sorts by width and pads to the widest
@@ -39,8 +39,12 @@ def read(setting: Setting) -> Measured:
     except ImportError as exc:
         raise ConfigError(f"bench: Ray Data is not complete ({exc}): pip install 'hwr-batch[bench]'") from exc
     output, facts = Path(setting.scratch) / "ray-data", Path(setting.scratch) / "actor.json"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it warns of a model among the arguments
+    model = _model_file(setting.bundle, Path(setting.scratch))
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    with (Path(setting.scratch) / "ray.log").open("w") as log:
+        os.dup2(
+            log.fileno(), 2
+        )  # Ray's C++ side warns of what Ray Data does itself; this process ends after this
     ray.init(address="local", num_cpus=setting.cores, **quiet)
     try:
         data.DataContext.get_current().enable_progress_bars = False
@@ -48,7 +52,7 @@ def read(setting: Setting) -> Measured:
         lines = data.read_csv(setting.manifest)
         texts = lines.map_batches(
             Reader,
-            fn_constructor_args=(setting.bundle, _lines_per_request(setting), str(facts)),
+            fn_constructor_args=(str(model), setting.bundle.card, _lines_per_request(setting), str(facts)),
             batch_size=LINES_PER_BATCH,
             compute=data.ActorPoolStrategy(size=1),
             num_cpus=max(1, setting.cores - 1) if setting.cores > 1 else 0.5,  # the rest reads and writes
@@ -70,15 +74,25 @@ def _lines_per_request(setting: Setting) -> int:
     return GLOBAL_BATCH if setting.bundle.card.context is Context.GLOBAL else setting.batch
 
 
+def _model_file(bundle: ModelBundle, folder: Path) -> Path:
+    """The model as the IR files such a job would read, and its characters beside it."""
+    path = folder / "model.xml"
+    ov.save_model(open_network(ov.Core(), bundle), path, compress_to_fp16=False)
+    path.with_suffix(".txt").write_text("\n".join(bundle.charset), encoding="utf-8")
+    return path
+
+
 class Reader:
     """The actor class: file names in, texts out."""
 
-    def __init__(self, bundle: ModelBundle, batch: int, facts: str) -> None:
-        self._bundle, self._batch, self._facts = bundle, batch, Path(facts)
+    def __init__(self, model: str, card: ModelCard, batch: int, facts: str) -> None:
+        self._card, self._batch, self._facts = card, batch, Path(facts)
+        self._charset = Path(model).with_suffix(".txt").read_text(encoding="utf-8").split("\n")
         core = ov.Core()
-        network = open_network(core, bundle)
+        network = core.read_model(model)
         if batch > 1:
-            network.reshape({0: ov.PartialShape([-1 if not bundle.card.width else batch, *_rest(network)])})
+            lines = batch if card.width else -1
+            network.reshape({0: ov.PartialShape([lines, *network.inputs[0].get_partial_shape()[1:]])})
         options = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": "f32"}
         self._queue = ov.AsyncInferQueue(core.compile_model(network, "CPU", options))
         self._queue.set_callback(self._finished)
@@ -88,7 +102,7 @@ class Reader:
 
     def __call__(self, lines: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         self._texts = [""] * len(lines["image"])
-        if self._bundle.card.width == 0:
+        if self._card.width == 0:
             self._read_sorted(list(lines["image"]))
         else:
             self._read_padded(list(lines["image"]))
@@ -115,13 +129,9 @@ class Reader:
             self._queue.start_async({0: padded_together([arrays[p] for p in places])}, places)
 
     def _decode(self, path: str) -> NDArray[np.float32]:
-        return network_input(read_line(path, self._bundle.card), self._bundle.card)
+        return network_input(read_line(path, self._card), self._card)
 
     def _finished(self, request: Any, places: list[int]) -> None:
         scores = request.get_output_tensor(0).data
         for index, place in enumerate(places):
-            self._texts[place] = text_of(scores, index, self._bundle)
-
-
-def _rest(network: Any) -> Any:
-    return network.inputs[0].get_partial_shape()[1:]
+            self._texts[place] = text_of(scores, index, self._card, self._charset)

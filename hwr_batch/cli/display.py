@@ -10,6 +10,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from hwr_batch import log
+
 PLAIN_SECONDS = 5.0
 SPEED_WINDOW = 30.0  # seconds of the recent past that lines/s and ETA are computed from
 
@@ -112,6 +114,19 @@ class PlainDisplay:
         self.message(
             f"{done:,}/{self._total:,} lines ({share:.1%}), {speed:.1f} lines/s, ETA {left}, failed {failed:,}"
         )
+
+
+class LogDisplay(PlainDisplay):
+    """The same as events, among those of the run itself."""
+
+    def message(self, text: str) -> None:
+        log.event("message", {"text": text})
+
+
+def logging_to(stream: TextIO, level: str) -> LogDisplay:
+    """Events of at least `level` on `stream`, one JSON object a line, and nothing else."""
+    log.write_to(stream, level)
+    return LogDisplay(stream)
 
 
 def for_stream(stream: TextIO | None = None) -> BarDisplay | PlainDisplay:

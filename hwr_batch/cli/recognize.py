@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,12 @@ def recognize(
     allow_url: options.AllowUrlOption = None,
     calibration: options.CalibrationOption = None,
     review_precision: options.ReviewPrecisionOption = 0.98,
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(
+            help="write events as JSON lines on stderr instead of the progress; last line: what next"
+        ),
+    ] = None,
 ) -> None:
     """Read every line of MANIFEST and write text and scores to OUTPUT. Run again to resume."""
     config = JobConfig(
@@ -68,7 +74,7 @@ def recognize(
         shard_lines=shard_lines,
         limit=limit,
     )
-    shown = display.for_stream()
+    shown = display.logging_to(sys.stderr, log_level) if log_level else display.for_stream()
     stop = StopRequest()
     outcome = job.recognize(config, load_model(config, shown), shown, stop)
     sys.stderr.write(outcome.next_step + "\n")
@@ -111,7 +117,7 @@ def plan(
     sys.stderr.write(f"next: hwr-batch recognize {manifest} OUTPUT --model {model}\n")
 
 
-def load_model(config: JobConfig, shown: display.BarDisplay | display.PlainDisplay) -> ModelBundle:
+def load_model(config: JobConfig, shown: job.Display) -> ModelBundle:
     """The model, pulled first where it is a zoo model that is not in the cache."""
     cache = Cache(default_cache(os.environ), Store(), tell=shown.message)
     return load(config.model, precision=config.reading.precision, cache=cache)

@@ -17,6 +17,7 @@ from hwr_batch.zoo.card import Context, ModelCard
 
 Compile: TypeAlias = Callable[[Any], Any]
 
+EXACT_STEP = 32  # columns: the English network could go by 8, but four times the shapes cost memory
 TRIM_MARGIN = 32  # columns of padding kept right of the content where `trim` was asked for
 TRIM_STEP = 96  # columns: coarser widths, so that more lines share a batch
 TRIM_BATCH = (
@@ -96,9 +97,8 @@ def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model:
 
 
 def _widths(found: Walk, *, exact: bool) -> Widths:
-    if exact:
-        return Widths(found.published, found.margin, found.step)
-    return Widths(found.published, TRIM_MARGIN, max(found.step, TRIM_STEP // found.step * found.step))
+    margin, step = (found.margin, EXACT_STEP) if exact else (TRIM_MARGIN, TRIM_STEP)
+    return Widths(found.published, margin, max(found.step, step // found.step * found.step))
 
 
 def _answering(network: Any, card: ModelCard, options: EngineOptions) -> Any:

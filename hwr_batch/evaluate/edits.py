@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
@@ -61,6 +62,13 @@ def compare(reference: str, reading: str | None) -> LineEdits:
         failed=False,
         pairs=tuple(_pair(op, reference, reading) for op in ops),
     )
+
+
+def stretches(reference: str, reading: str) -> Iterator[tuple[str, str, str]]:
+    """The two texts side by side, for people: (kind, of the reference, of the reading), `kind` being equal,
+    delete, insert or replace, and "" standing on a side that has nothing."""
+    for op in Levenshtein.opcodes(reference, reading):
+        yield op.tag, reference[op.src_start : op.src_end], reading[op.dest_start : op.dest_end]
 
 
 def _pair(op: tuple[str, int, int], reference: str, reading: str) -> tuple[str, str]:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from hwr_batch import __version__
-from hwr_batch.export.lines import Line, Page
+from hwr_batch.export.lines import Line, Page, bounds
 from hwr_batch.export.markup import in_attribute, in_text
 from hwr_batch.export.request import Detail
-from hwr_batch.export.words import Word, bounds, words
+from hwr_batch.export.words import Word, words
 from hwr_batch.records import Box
 
 _HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -48,7 +48,7 @@ def _body(page: Page, size: tuple[int, int], detail: Detail) -> Iterator[str]:
     areas = groupby(lines, key=lambda line: line.region_id)
     for area, (_, members) in enumerate(areas, 1):
         inside = tuple(members)
-        box = _bbox(bounds([line.box for line in inside]))
+        box = _bbox(bounds([line.extent for line in inside]))
         yield f' <div class="ocr_carea" id="block_1_{area}" title="{box}">'
         for line in inside:
             number += 1

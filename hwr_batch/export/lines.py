@@ -7,7 +7,7 @@ next one begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -61,6 +61,11 @@ class Line:
     @property
     def read(self) -> bool:
         return self.text is not None
+
+    @property
+    def extent(self) -> Box:
+        """Around the box and the polygon, which need not agree."""
+        return bounds([self.box, *([around(self.polygon)] if self.polygon else [])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +156,21 @@ def line_box(cells: Cells) -> Box:
     if x is not None and y is not None and width and height:
         return Box(x, y, width, height)
     if polygon := _points(cells.get("polygon")):
-        left, top = min(x for x, _ in polygon), min(y for _, y in polygon)
-        return Box(left, top, max(x for x, _ in polygon) - left, max(y for _, y in polygon) - top)
+        return around(polygon)
     return Box(0, 0, cells.get("image_width") or 0, cells.get("image_height") or 0)
+
+
+def around(points: Sequence[Point]) -> Box:
+    """The smallest box around `points`, at least one."""
+    left, top = min(x for x, _ in points), min(y for _, y in points)
+    return Box(left, top, max(x for x, _ in points) - left, max(y for _, y in points) - top)
+
+
+def bounds(boxes: Sequence[Box]) -> Box:
+    """The smallest box around `boxes`, at least one."""
+    return around(
+        [corner for box in boxes for corner in ((box.x, box.y), (box.x + box.width, box.y + box.height))]
+    )
 
 
 def _text(cell: object) -> str | None:

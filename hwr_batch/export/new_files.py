@@ -14,10 +14,9 @@ from itertools import count
 from lxml import etree
 
 from hwr_batch import __version__
-from hwr_batch.export.lines import Line, Page, Point
+from hwr_batch.export.lines import Line, Page, Point, bounds
 from hwr_batch.export.markup import is_name, printable, rectangle
 from hwr_batch.export.request import Format
-from hwr_batch.export.words import bounds
 from hwr_batch.records import Box
 
 PAGE_NAMESPACE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
@@ -41,7 +40,7 @@ class _Region:
 
     @property
     def box(self) -> Box:
-        return bounds([line.box for line in self.lines])
+        return bounds([line.extent for line in self.lines])
 
 
 def new_file(page: Page, size: tuple[int, int], format: Format, now: datetime) -> NewFile:

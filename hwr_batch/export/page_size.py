@@ -6,8 +6,7 @@ from PIL import Image
 
 import hwr_batch.image  # noqa: F401 - it lifts Pillow's own limit on pixels; only headers are read here
 from hwr_batch.errors import LineError
-from hwr_batch.export.lines import Page
-from hwr_batch.export.words import bounds
+from hwr_batch.export.lines import Page, bounds
 from hwr_batch.storage import AccessPolicy, Store
 
 _BLOCK = 64 << 10  # bytes fetched at a time; a header lies within the first of them
@@ -38,5 +37,5 @@ def _from_header(page: Page, store: Store, policy: AccessPolicy) -> tuple[int, i
 
 
 def _as_far_as_lines_reach(page: Page) -> tuple[int, int]:
-    around = bounds([line.box for line in page.lines])
+    around = bounds([line.extent for line in page.lines])
     return max(1, around.x + around.width), max(1, around.y + around.height)

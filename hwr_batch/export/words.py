@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from hwr_batch.export.lines import Line
 from hwr_batch.export.request import Detail
-from hwr_batch.records import Box
 
 # What layout formats write as white space between words. A no-break or ideographic space stays inside its
 # word, where it is kept as it is.
@@ -82,10 +81,3 @@ def _within(span: tuple[int, int]) -> tuple[int, int]:
     """A span at least one pixel wide and not left of the page: PAGE has no negative coordinates."""
     left = max(0, span[0])
     return left, max(left + 1, span[1])
-
-
-def bounds(boxes: Sequence[Box]) -> Box:
-    """The smallest box around `boxes`, at least one."""
-    left, top = min(box.x for box in boxes), min(box.y for box in boxes)
-    right, bottom = max(box.x + box.width for box in boxes), max(box.y + box.height for box in boxes)
-    return Box(left, top, right - left, bottom - top)

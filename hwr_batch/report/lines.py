@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from rapidfuzz.distance import Levenshtein
-
 from hwr_batch.evaluate import Normalisation, TruthTable, compare
+from hwr_batch.evaluate.edits import stretches
 from hwr_batch.evaluate.referenced import REFERENCE
 from hwr_batch.report.parts import SomeParts
 from hwr_batch.report.words import cut
@@ -174,11 +173,7 @@ def _compared(
         return None
     cer = compare(expected, read).cer
     expected, read = cut(expected, MOST_CHARACTERS), cut(read, MOST_CHARACTERS)
-    edits = (
-        Edit(op.tag, expected[op.src_start : op.src_end], read[op.dest_start : op.dest_end])
-        for op in Levenshtein.opcodes(expected, read)
-    )
-    return tuple(edits), cer
+    return tuple(Edit(*stretch) for stretch in stretches(expected, read)), cer
 
 
 def _float(value: Any) -> float:

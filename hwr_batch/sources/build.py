@@ -29,7 +29,8 @@ PageFinder = Callable[[Iterable[Item], ImageSource], Iterator[Item]]
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     """`embed`: as which format cut lines are stored, None for no images in the manifest; `colour`: whether
-    they keep colour, for models that see it; `find_lines`: finds the lines of page images, None where each image is a line; `access`: where else IIIF images may lie."""
+    they keep colour, for models that see it; `find_lines`: finds
+    the lines of page images, None where each image is a line; `access`: where else IIIF images may lie."""
 
     embed: LineFormat | None = None
     colour: bool = False

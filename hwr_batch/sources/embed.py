@@ -24,8 +24,8 @@ _KINDS = {Status.IMAGE_MISSING: ProblemKind.IMAGE_MISSING, Status.REGION_INVALID
 class Embedder:
     """Fetches through `source`; lines with a region are cut out and stored as `kind`.
 
-    `channels`: 1 stores grey, the very pixels that a model of one channel would cut out of the page; of colour
-    it would see another grey, as a JPEG's own luminance is not that of its colours. 3 keeps colour.
+    `channels`: 1 stores grey, the very pixels that a model of one channel would cut out of the page; from
+    colour it would make another grey, as a JPEG's own luminance is not that of its colours. 3 keeps colour.
     """
 
     source: ImageSource

@@ -54,8 +54,8 @@ class FoundLine:
     """One manifest row. `image`, `source_xml`: absolute names; `page`: frame, 0-based.
 
     `text`: None where the line has no transcription. `reading_order`: place on its page, 0-based.
-    `page_size`: pixels. `embedded`: an image file's bytes; with `cropped` they show the line only: `box` of the
-    page, painted over outside `polygon`.
+    `page_size`: pixels. `embedded`: an image file's bytes; with `cropped` they show the line only: `box` of
+    the page, painted over outside `polygon`.
     """
 
     line_id: str

@@ -54,6 +54,21 @@ def _files(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         archive.members = []  # type: ignore[attr-defined]
         if member.isreg():
             yield member
+    _check_end(archive)
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raises TarError where what stopped the reading was no end mark: tarfile takes a damaged header, and the
+    end of a file cut short, for the end of the archive."""
+    file = archive.fileobj
+    if file is None:
+        raise tarfile.ReadError("closed")
+    file.seek(archive.offset)
+    block = file.read(tarfile.BLOCKSIZE)
+    if not block:
+        raise tarfile.ReadError("it ends without an end mark")
+    if block.strip(b"\0"):
+        raise tarfile.ReadError(f"damaged at byte {archive.offset}")
 
 
 def _frames(line: FoundLine, source: ImageSource) -> Iterator[Item]:

@@ -37,7 +37,9 @@ class LocalBackend:
             return data
 
     def read_range(self, uri: str, start: int, stop: int) -> bytes:
-        with _regular(uri) as (fd, _):
+        with _regular(uri) as (fd, size):
+            if start >= size:  # lseek refuses what lies beyond any file
+                return b""
             os.lseek(fd, start, os.SEEK_SET)
             return _read_up_to(fd, stop - start, chunk=stop - start)
 

@@ -37,7 +37,7 @@ def row(name: str, text: str | None, *, source: str | None = "page.xml", **colum
     }
     if text is not None:
         made["char_spans"] = spans(text, start=100)
-    return line(f"page#{name}", text, **{**made, **columns})
+    return line(f"page#{name}", text) | made | columns
 
 
 def write_output(folder: Path, rows: Sequence[Mapping[str, Any]], *, per_part: int = 1000) -> str:
@@ -85,7 +85,9 @@ def text_line(name: str, *inside: str, attributes: str = "") -> str:
     """A PAGE TextLine with Coords and Baseline, then `inside`."""
     indent = "\n                "
     shape = ('<Coords points="100,200 400,200 400,240 100,240"/>', '<Baseline points="100,230 400,230"/>')
-    return f'<TextLine id="{name}"{attributes}>{indent}{indent.join([*shape, *inside])}\n            </TextLine>'
+    return (
+        f'<TextLine id="{name}"{attributes}>{indent}{indent.join([*shape, *inside])}\n            </TextLine>'
+    )
 
 
 def equiv(text: str, attributes: str = "") -> str:
@@ -112,7 +114,9 @@ def alto_xml(*lines: str, version: int = 4, prefix: str = "", unit: str = "pixel
     return _prefixed(source, prefix)
 
 
-def alto_line(name: str, *inside: str, position: str = 'HPOS="100" VPOS="200" WIDTH="300" HEIGHT="40"') -> str:
+def alto_line(
+    name: str, *inside: str, position: str = 'HPOS="100" VPOS="200" WIDTH="300" HEIGHT="40"'
+) -> str:
     indent = "\n            "
     return f'<TextLine ID="{name}" {position}>{indent}{indent.join(inside)}\n          </TextLine>'
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+
 from export.copying import write_into
 from export.made import ALTO, alto_line, alto_xml, row
 from export.models import problems
-
 from hwr_batch.export.request import Detail
 
 OLD = '<String CONTENT="old text" HPOS="100" VPOS="200" WIDTH="300" HEIGHT="40"></String>'
@@ -41,9 +41,13 @@ def test_words_stand_where_their_characters_do(version: int, prefix: str) -> Non
     assert problems(data) == []
     first, space, second = content(data, version=version)
     position = {"VPOS": "200", "HEIGHT": "40"}
-    assert first.attrib == {"CONTENT": "ab", "HPOS": "100", "WIDTH": "20", "WC": "0.7000", "CC": "40"} | position
+    assert (
+        first.attrib == {"CONTENT": "ab", "HPOS": "100", "WIDTH": "20", "WC": "0.7000", "CC": "40"} | position
+    )
     assert space.attrib == {"HPOS": "120", "VPOS": "200", "WIDTH": "20"}
-    assert second.attrib == {"CONTENT": "c", "HPOS": "140", "WIDTH": "10", "WC": "0.2500", "CC": "7"} | position
+    assert (
+        second.attrib == {"CONTENT": "c", "HPOS": "140", "WIDTH": "10", "WC": "0.2500", "CC": "7"} | position
+    )
     glyphs = [e.attrib for e in first if local(e) == "Glyph"]
     if version < 4:
         assert glyphs == []
@@ -76,13 +80,15 @@ def test_equally_many_words_keep_what_is_theirs() -> None:
         "WC": "0.9000",
         "HPOS": "100",
     }
-    assert set(second.attrib) == {"ID", "CONTENT", "HPOS", "VPOS", "WIDTH", "HEIGHT", "WC", "CC"}
+    assert set(second.attrib) == {"ID", "CONTENT", "HPOS", "VPOS", "WIDTH", "HEIGHT", "WC"}
     assert alternatives(data) == [("previous text", "a & b"), ("previous text", "two")]
     assert problems(data) == []
 
 
 def test_alternatives_that_were_there_stay() -> None:
-    old = '<String CONTENT="x"><Shape><Polygon POINTS="0 0 1 1"/></Shape><ALTERNATIVE>y</ALTERNATIVE></String>'
+    old = (
+        '<String CONTENT="x"><Shape><Polygon POINTS="0 0 1 1"/></Shape><ALTERNATIVE>y</ALTERNATIVE></String>'
+    )
     data, _ = write_into(alto_xml(alto_line("l1", old)), [row("l1", "one")])
     assert alternatives(data) == [("previous text", "x"), (None, "y")]
     again, _ = write_into(data, [row("l1", "one two")])
@@ -131,7 +137,9 @@ def test_a_line_without_content_gets_some(line: str) -> None:
 
 
 def test_content_stands_behind_the_shape() -> None:
-    data, _ = write_into(alto_xml(alto_line("l1", "<Shape><Polygon POINTS='1 1 2 2'/></Shape>")), [row("l1", "ab")])
+    data, _ = write_into(
+        alto_xml(alto_line("l1", "<Shape><Polygon POINTS='1 1 2 2'/></Shape>")), [row("l1", "ab")]
+    )
     assert problems(data) == []
     assert text_of(data) == "ab"
 
@@ -163,3 +171,13 @@ def test_what_xml_cannot_hold_is_replaced_one_for_one() -> None:
     assert text_of(data) == "a\ufffd\ufffdb\ufffd"
     assert len(content(data)[0]) == 1 + 5  # an alternative, and a glyph for each character
     assert problems(data) == []
+
+
+def test_a_file_on_one_line_is_written_into_as_well() -> None:
+    old = '<String CONTENT="a"/><SP/><String CONTENT="b"/><HYP CONTENT="-"/>'
+    source = "".join(part.strip() for part in alto_xml(f'<TextLine ID="l1">{old}</TextLine>').splitlines())
+    data, _ = write_into(source, [row("l1", "one two three")])
+    assert problems(data) == []
+    assert text_of(data) == "one two three"
+    assert alternatives(data) == [("previous text of the line", "a b-")]
+    assert b"\n" not in data

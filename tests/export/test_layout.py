@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from export.copying import write_into
 from export.made import alto_xml, page_xml, row, text_line
-
 from hwr_batch.export.layout import hardened_parse, recognise
 from hwr_batch.export.offsets import LayoutError, parse
 from hwr_batch.export.request import Format

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from hwr_batch.export.offsets import Edit, LayoutError, inserted, parse, removed, replaced
 
-SOURCE = b"""<?xml version="1.0"?>\r
-<!-- <a> --><p:a xmlns:p='urn:x'\n  t = "1 > 0 &lt; 2"><p:b/><p:c >\xc3\xa9&#233;<![CDATA[<b/>]]></p:c\n>tail<p:b k='"'></p:b></p:a>
-"""
+SOURCE = (
+    b"""<?xml version="1.0"?>\r\n<!-- <a> --><p:a xmlns:p='urn:x'\n  t = "1 > 0 &lt; 2"><p:b/>"""
+    b"""<p:c >\xc3\xa9&#233;<![CDATA[<b/>]]></p:c\n>tail<p:b k='"'></p:b></p:a>\n"""
+)
 
 
 def test_elements_cover_their_bytes() -> None:
@@ -23,7 +24,9 @@ def test_elements_cover_their_bytes() -> None:
         ("c", b"<p:c >\xc3\xa9&#233;<![CDATA[<b/>]]></p:c\n>"),
         ("b", b"<p:b k='\"'></p:b>"),
     ]
-    assert document.raw(document.root).startswith(b"<p:a xmlns") and document.raw(document.root).endswith(b"</p:a>")
+    assert document.raw(document.root).startswith(b"<p:a xmlns") and document.raw(document.root).endswith(
+        b"</p:a>"
+    )
     assert document.root.namespace == "urn:x"
     assert document.root.attributes == {"t": "1 > 0 < 2"}
     assert document.prefix(document.root) == "p:"
@@ -35,7 +38,10 @@ texts = st.text(alphabet="ab é<>&\"' \n\t=/", max_size=8)
 
 
 def _source(name: str, attributes: dict[str, str], children: list[str], empty: bool) -> str:
-    escaped = {key: value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;") for key, value in attributes.items()}
+    escaped = {
+        key: value.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+        for key, value in attributes.items()
+    }
     start = f"<{name} xmlns:x='urn:x'" + "".join(f' {key}="{value}"' for key, value in escaped.items())
     return f"{start}/>" if empty and not children else f"{start}>{''.join(children)}</{name}>"
 
@@ -92,7 +98,9 @@ def test_edits_change_their_bytes_alone() -> None:
     assert document.lead(c) == b"\r\n  "
     edits = [removed(document, d), replaced(c, b"<e/>"), inserted(document, b, None, b"<f/>")]
     assert document.edited(edits) == b"<a>\r\n  <b><f/></b>\r\n  <e/>\r\n</a>"
-    assert document.edited([inserted(document, document.root, b, b"!")]) == document.data.replace(b"<b/>", b"<b/>!")
+    assert document.edited([inserted(document, document.root, b, b"!")]) == document.data.replace(
+        b"<b/>", b"<b/>!"
+    )
 
 
 def test_two_edits_of_the_same_bytes_are_a_bug() -> None:

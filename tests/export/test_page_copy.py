@@ -5,17 +5,21 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 import pytest
+
 from export.copying import write_into
 from export.made import PAGE, equiv, page_xml, row, text_line
 from export.models import problems
-
 from hwr_batch.export.request import NOT_IN_SOURCE, STANDS_TWICE, Detail
 
 YEARS = (2013, 2016, 2017, 2018, 2019)
 
 
 def line_of(data: bytes, name: str, year: int = 2019) -> ElementTree.Element:
-    found = [e for e in ElementTree.fromstring(data).iter(f"{{{PAGE.format(year)}}}TextLine") if e.get("id") == name]
+    found = [
+        e
+        for e in ElementTree.fromstring(data).iter(f"{{{PAGE.format(year)}}}TextLine")
+        if e.get("id") == name
+    ]
     assert len(found) == 1
     return found[0]
 
@@ -75,7 +79,9 @@ def test_an_empty_text_is_no_alternative() -> None:
 )
 def test_the_schema_of_2013_keeps_existing_text_in_comments(attributes: str, comments: str) -> None:
     existing = equiv("old &quot;&amp;&quot; &lt;worn&gt;")
-    data, _ = write_into(page_xml(text_line("l1", existing, attributes=attributes), year=2013), [row("l1", "new")])
+    data, _ = write_into(
+        page_xml(text_line("l1", existing, attributes=attributes), year=2013), [row("l1", "new")]
+    )
     assert problems(data) == []
     line = line_of(data, "l1", 2013)
     assert texts(line) == [(None, "0.9000", "new")]
@@ -97,7 +103,9 @@ def test_existing_words_stay_as_they_are() -> None:
 
 
 def test_new_ids_are_nobody_elses() -> None:
-    data, _ = write_into(page_xml(text_line("l1"), text_line("l1_w1"), text_line("l1_w1_g1")), [row("l1", "ab")])
+    data, _ = write_into(
+        page_xml(text_line("l1"), text_line("l1_w1"), text_line("l1_w1_g1")), [row("l1", "ab")]
+    )
     assert problems(data) == []
     assert [e.get("id") for e in line_of(data, "l1").iter() if e.tag.endswith(("}Word", "}Glyph"))] == [
         "l1_w1.2",
@@ -113,7 +121,9 @@ def test_everything_else_keeps_its_bytes() -> None:
     new = b'<TextEquiv index="0" conf="0.9000"><Unicode>new</Unicode></TextEquiv>'
     start, end = data.index(b"<Word"), data.index(b"</Word>") + len(b"</Word>")
     lead = b"\n                "
-    without = (data[:start].removesuffix(lead) + data[end:]).replace(new + lead, b"").replace(b' index="1"', b"")
+    without = (
+        (data[:start].removesuffix(lead) + data[end:]).replace(new + lead, b"").replace(b' index="1"', b"")
+    )
     assert without.decode() == source
 
 
@@ -152,9 +162,20 @@ def test_scores_stay_within_their_bounds() -> None:
 
 def test_lines_that_find_no_place_are_named() -> None:
     source = page_xml(text_line("l1"), text_line("twin"), text_line("twin"))
-    rows = [row("l1", "a"), row("l1", "b"), row("twin", "c"), row("gone", "d"), row("no", "e", xml_line_id=None)]
+    rows = [
+        row("l1", "a"),
+        row("l1", "b"),
+        row("twin", "c"),
+        row("gone", "d"),
+        row("no", "e", xml_line_id=None),
+    ]
     data, placed = write_into(source, rows, Detail.LINE)
-    assert [note.reason for note in placed.notes] == [STANDS_TWICE, STANDS_TWICE, NOT_IN_SOURCE, NOT_IN_SOURCE]
+    assert [note.reason for note in placed.notes] == [
+        STANDS_TWICE,
+        STANDS_TWICE,
+        NOT_IN_SOURCE,
+        NOT_IN_SOURCE,
+    ]
     assert texts(line_of(data, "l1")) == [("0", "0.9000", "a")]
     assert data.count(b"Unicode>") == 2
 
@@ -173,3 +194,14 @@ def test_windows_line_ends_and_utf_16_survive() -> None:
     text = data[2:].decode("utf-16-le")
     assert text.count("\n") == text.count("\r\n")
     assert texts(line_of(data, "l1")) == [("0", "0.9000", "Ł你")]
+
+
+@pytest.mark.parametrize("year", [2013, 2019])
+@pytest.mark.parametrize("existing", ["", "old"])
+def test_a_file_on_one_line_is_written_into_as_well(year: int, existing: str) -> None:
+    made = page_xml(text_line("l1", equiv(existing)), text_line("l2"), year=year)
+    source = "".join(part.strip() + " " * part.endswith("?>") for part in made.splitlines())
+    data, _ = write_into(source, [row("l1", "one two"), row("l2", "three")])
+    assert problems(data) == []
+    assert [texts(line_of(data, name, year))[0][2] for name in ("l1", "l2")] == ["one two", "three"]
+    assert b"\n" not in data
