@@ -46,7 +46,7 @@ class Binarize(StrEnum):
     GNHK = "gnhk"
 
 
-def _at_least(name: str, value: int, least: int) -> None:
+def _at_least(name: str, value: float, least: int) -> None:
     if value < least:
         raise ConfigError(f"{name} must be at least {least}, not {value}")
 
@@ -109,19 +109,31 @@ class AccessOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Where and how fast. `actors`, `cpus_per_actor`: None is `auto`; 0 actors runs in-process."""
+    """Where and how fast. `actors`, `cpus_per_actor`: None is `auto`; 0 actors runs in-process.
+
+    `stall_seconds`: a worker whose shards do not move for so long is killed. `start_timeout`: seconds
+    without a single worker ready until the run is given up. `max_actor_memory`: resident bytes beyond which
+    a worker is replaced between two shards; None: its share of the node.
+    """
 
     address: str = "local"
     actors: int | None = None
     cpus_per_actor: int | None = None
     max_error_rate: float = 0.01
     retry_failed: bool = False
+    stall_seconds: float = 300.0
+    start_timeout: float = 600.0
+    max_actor_memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.actors is not None:
             _at_least("--actors", self.actors, 0)
         if self.cpus_per_actor is not None:
             _at_least("--cpus-per-actor", self.cpus_per_actor, 1)
+        _at_least("--stall-seconds", self.stall_seconds, 1)
+        _at_least("--start-timeout", self.start_timeout, 1)
+        if self.max_actor_memory is not None:
+            _at_least("--max-actor-memory", self.max_actor_memory, 1)
         if not 0 <= self.max_error_rate <= 1:
             raise ConfigError(f"--max-error-rate is a share from 0 to 1, not {self.max_error_rate}")
 

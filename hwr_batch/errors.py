@@ -99,6 +99,9 @@ class LineError(Exception):
     """One line cannot be read: `status` (never `ok`) and one sentence, free of document text."""
 
     def __init__(self, status: Status, sentence: str) -> None:
-        super().__init__(sentence)
+        super().__init__(status, sentence)  # both, so that it survives pickling
         self.status = status
         self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence

@@ -15,7 +15,7 @@ from hwr_batch.errors import ConfigError, PlanMismatchError
 from hwr_batch.manifest import Scan, open_manifest, schema_to_text
 from hwr_batch.plan import Plan, changed, cut_shards, fingerprint, mark_spacing
 from hwr_batch.results import FINGERPRINT, SCHEMA_VERSION
-from hwr_batch.storage import Store, join
+from hwr_batch.storage import Store, join, unsigned
 from hwr_batch.zoo.card import ModelBundle
 
 PLAN = "_plan.json"
@@ -56,7 +56,7 @@ def make_plan(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callab
     made = Plan(
         fingerprint=fingerprint(components),
         components=components,
-        manifest=config.manifest,
+        manifest=unsigned(config.manifest),
         rows=scan.rows,
         limit=config.limit,
         shards=shards,

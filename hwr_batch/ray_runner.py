@@ -1,85 +1,41 @@
-"""Runs shards on Ray: the only room that knows it (with jobs/).
+"""Runs shards on Ray: carries out `Scheduler`'s decisions and tells it what happened.
 
-Wraps `Worker` in an actor, carries out `Scheduler`'s decisions, and tells it what happened. Actors never
-restart by themselves (Ray's `max_restarts` and `max_task_retries` stay 0): a lost worker is replaced here,
-so that a dead actor never keeps its slot and the scheduler knows which shards were on it.
+Actors never restart by themselves (Ray's `max_restarts` and `max_task_retries` stay 0): a lost worker is
+replaced here, so that a dead actor never keeps its slot and the scheduler knows which shards were on it.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
-import sys
+import re
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
+from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 
 from hwr_batch import log
 from hwr_batch.config import RunOptions
-from hwr_batch.cores import usable_cores
 from hwr_batch.errors import ConfigError, HwrBatchError, StorageError
-from hwr_batch.memory import resident_bytes
-from hwr_batch.ray_metrics import DriverMetrics, WorkerMetrics
+from hwr_batch.ray_actor import Loaded, Pulse, ShardActor
+from hwr_batch.ray_cluster import Nodes, connected, cpus_per_actor
+from hwr_batch.ray_metrics import DriverMetrics
 from hwr_batch.records import ShardSpec
 from hwr_batch.schedule import Policy, Scheduler, Task
-from hwr_batch.watch import Facts, Watch
-from hwr_batch.worker import ShardReport, Worker, WorkOrder
+from hwr_batch.watch import Watch
+from hwr_batch.worker import WorkOrder
 from hwr_batch.zoo.card import ModelBundle
 
-CORES_PER_ACTOR = 8  # at most, when chosen automatically: one Python process keeps about so many cores busy
-CONNECT_SECONDS = 10.0
 POLL_SECONDS = 2.0  # between looks at the workers' progress
+POLLS_PER_SECOND = 500  # at most, of all workers together: a call costs the driver 0.1 ms
 WAIT_SECONDS = 0.5
-DRAIN_SECONDS = 30.0
-START_SECONDS = 600.0  # without a single worker ready, the run is given up
-MEBIBYTE = 1024 * 1024
+AWAY_SECONDS = 5.0  # a round of the loop that takes longer: the driver was suspended, or waited for a store
+DRAIN_SECONDS = 20.0  # Kubernetes gives 30 between SIGTERM and SIGKILL
+MEMORY_HEADROOM = 1.5  # of what a worker holds once loaded: a limit below that would replace it for ever
 
 
-class ShardActor:
-    """`Worker` behind Ray: loading is a call of its own, so that its errors arrive as themselves."""
-
-    def __init__(self) -> None:
-        self._worker: Worker | None = None
-        self._metrics: WorkerMetrics | None = None
-        self._run = ""
-
-    def load(self, bundle: ModelBundle, order: WorkOrder) -> Facts:
-        log.write_to(sys.stderr, "info")  # Ray keeps it in this worker's log file
-        self._run, self._metrics = order.run_id, WorkerMetrics(order.run_id)
-        self._worker = Worker(bundle, order)
-        log.event("worker_ready", {"run": self._run, **self._worker.facts})
-        return {**self._worker.facts, "node": ray.get_runtime_context().get_node_id()}
-
-    def process(self, task: Task) -> ShardReport:
-        assert self._worker is not None and self._metrics is not None  # noqa: S101 - the runner loads first
-        here: dict[str, log.Value] = {"run": self._run, "shard": task.spec.index, "task": task.kind.value}
-        log.event("shard_begins", {**here, "rows": task.spec.rows})
-        try:
-            report = self._worker.process(task)
-        except HwrBatchError as error:
-            self._metrics.shard_failed()
-            failure = {"cause": type(error).__name__, "error": str(error)}
-            log.event("shard_failed", {**here, **failure}, level=logging.ERROR)
-            raise
-        self._metrics.shard_done(report)
-        outcome: dict[str, log.Value] = {"skipped": report.skipped, "by_status": report.by_status}
-        log.event("shard_done", {**here, **outcome, "seconds": report.seconds})
-        return report
-
-    def progress(self) -> dict[int, int]:
-        if self._worker is None or self._metrics is None:
-            return {}
-        self._metrics.memory(resident_bytes())
-        return self._worker.progress()
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Call:
     """A Ray call in flight: `task` for a shard, None for loading."""
 
@@ -89,36 +45,69 @@ class _Call:
 
 @dataclass(slots=True)
 class _Fleet:
-    """Handles and calls in flight, by actor number."""
+    """Handles and calls in flight, by actor number. `nodes`: where an actor runs."""
 
     handles: dict[int, Any] = field(default_factory=dict)
+    nodes: dict[int, str] = field(default_factory=dict)
     calls: dict[Any, _Call] = field(default_factory=dict)
     polls: dict[Any, int] = field(default_factory=dict)
-    rows_done: dict[int, dict[int, int]] = field(default_factory=dict)
+    pulses: dict[int, Pulse] = field(default_factory=dict)
     started: int = 0
+
+    def drop(self, actor: int) -> Any:
+        self.pulses.pop(actor, None)
+        self.nodes.pop(actor, None)
+        return self.handles.pop(actor)
+
+
+class _Clock:
+    """Seconds during which the driver was at work.
+
+    A driver that was suspended, or waited a minute for its store, has not heard its workers meanwhile: on
+    any other clock they would all look stalled afterwards.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._looked = time.monotonic()
+
+    def tick(self) -> None:
+        looked = time.monotonic()
+        self.now += min(looked - self._looked, AWAY_SECONDS)
+        self._looked = looked
 
 
 def run_shards(shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrder, watch: Watch) -> None:
     """Read every shard on the cluster. Raises StorageError when a shard has used up its tries, ConfigError
-    when no actor can be placed, ModelError when the model does not load."""
+    when no actor can be placed or workers do nothing but die, ModelError when the model does not load."""
     with connected(order.config.run, bundle):
         watch.connected()
-        _Run(Scheduler(shards, Policy()), bundle, order, watch).until_done()
+        _Run(shards, bundle, order, watch).until_done()
+
+
+def policy_of(run: RunOptions) -> Policy:
+    return Policy(stall_seconds=run.stall_seconds, start_seconds=run.start_timeout)
 
 
 class _Run:
-    def __init__(self, scheduler: Scheduler, bundle: ModelBundle, order: WorkOrder, watch: Watch) -> None:
-        self._scheduler, self._watch = scheduler, watch
-        self._fleet = _Fleet()
-        self._cpus = cpus_per_actor(order.config.run)
-        self._actors = order.config.run.actors
-        crowded = any(cores >= 2 * self._cpus for cores in node_cores())
+    def __init__(
+        self, shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrder, watch: Watch
+    ) -> None:
+        self._watch, self._options = watch, order.config.run
+        self._policy = policy_of(self._options)
+        self._metrics = DriverMetrics(order.run_id)
+        self._scheduler = Scheduler(shards, self._policy, self._retried)
+        self._clock, self._fleet, self._nodes = _Clock(), _Fleet(), Nodes()
+        nodes = list(self._nodes.now().values())
+        self._cpus = cpus_per_actor(self._options, nodes)
+        crowded = any(node.cores >= 2 * self._cpus for node in nodes)
         self._order = ray.put(order.with_cpus(self._cpus, several_on_host=crowded))
         self._bundle = ray.put(bundle)
-        self._begun = time.monotonic()
-        self._ever_ready = False
-        self._polled = 0.0
-        self._metrics = DriverMetrics(order.run_id)
+        self._actor_class = ray.remote(concurrency_groups={"status": 1})(ShardActor)
+        self._run_id = order.run_id
+        self._polled = float("-inf")
+        self._failed_loads = 0
+        self._last_bug: Exception | None = None
 
     def until_done(self) -> None:
         try:
@@ -129,32 +118,73 @@ class _Run:
     def _loop(self) -> None:
         while not self._scheduler.finished and not self._watch.stopping():
             self._start_actors()
-            self._give_up_on_stalled()
+            self._part_with_actors()
             self._hand_out()
             self._collect(WAIT_SECONDS)
             self._poll()
+            self._clock.tick()
             self._check_hope()
         if not self._scheduler.finished:
             self._drain()
 
+    # Actors come and go
+
     def _start_actors(self) -> None:
-        limit = self._actors or sum(cores // self._cpus for cores in node_cores())
-        remote = ray.remote(concurrency_groups={"status": 1})(ShardActor)
-        for _ in range(self._scheduler.actors_wanted(max(1, limit))):
+        limit = self._options.actors or max(1, self._nodes.room_for(self._cpus))
+        for _ in range(self._scheduler.actors_wanted(limit)):
             number = self._fleet.started = self._fleet.started + 1
-            handle = remote.options(
+            handle = self._actor_class.options(
                 num_cpus=self._cpus,
-                max_concurrency=Policy().shards_per_actor,
+                max_concurrency=self._policy.shards_per_actor,
                 max_restarts=0,
                 max_task_retries=0,
                 scheduling_strategy="SPREAD",
             ).remote()
             self._fleet.handles[number] = handle
             self._fleet.calls[handle.load.remote(self._bundle, self._order)] = _Call(number, None)
-            self._scheduler.actor_starting(number)
+            self._scheduler.actor_starting(number, self._clock.now)
+
+    def _part_with_actors(self) -> None:
+        """End those that stalled, that did not start in time, and that leave and have nothing left to do."""
+        for actor in self._scheduler.stalled(self._clock.now):
+            self._retried("stalled")
+            self._lose(actor)
+        for actor in self._scheduler.overdue(self._clock.now):
+            self._retried("not_started")
+            self._dismiss(actor)
+        for actor in self._scheduler.dismissible():
+            self._dismiss(actor)
+
+    def _lose(self, actor: int) -> None:
+        """It died or must die. Killed either way: one that is only out of reach would keep its slot."""
+        node = self._fleet.nodes.get(actor)
+        ray.kill(self._fleet.drop(actor), no_restart=True)
+        gone = node is not None and node not in self._nodes.now()
+        self._scheduler.actor_lost(actor, self._clock.now, blameless=gone)
+
+    def _dismiss(self, actor: int) -> None:
+        ray.kill(self._fleet.drop(actor), no_restart=True)
+        self._scheduler.actor_dismissed(actor, self._clock.now)
+
+    def _loaded(self, actor: int, loaded: Loaded) -> None:
+        self._failed_loads = 0
+        self._fleet.nodes[actor] = loaded.node
+        self._scheduler.actor_ready(actor, self._memory_limit(loaded))
+        self._watch.worker_ready({**loaded.facts, "node": loaded.node})
+
+    def _memory_limit(self, loaded: Loaded) -> int | None:
+        """Bytes: as asked for, or the worker's share of its node."""
+        if self._options.max_actor_memory is not None:
+            return self._options.max_actor_memory
+        node = self._nodes.now().get(loaded.node)
+        if node is None or not node.memory:
+            return None
+        return max(node.memory_share(self._cpus), int(MEMORY_HEADROOM * loaded.resident_bytes))
+
+    # Calls go out and come back
 
     def _hand_out(self) -> None:
-        for actor, task in self._scheduler.assignments(time.monotonic()):
+        for actor, task in self._scheduler.assignments(self._clock.now):
             call = self._fleet.handles[actor].process.remote(task)
             self._fleet.calls[call] = _Call(actor, task)
 
@@ -175,49 +205,70 @@ class _Run:
     def _settle(self, ref: Any, call: _Call) -> None:
         if call.actor not in self._fleet.handles:
             return
-        now = time.monotonic()
         try:
             answer = ray.get(ref)
-        except (RayActorError, ActorUnavailableError):
-            self._lose(call.actor)
         except RayTaskError as error:
-            self._failed(call, error.as_instanceof_cause(), now)
+            self._failed(call, error)
+        except RuntimeEnvSetupError as error:
+            raise ConfigError(f"Ray cannot set up the workers' environment: {error}") from error
+        except RayError:  # the actor died, its node did, or Ray killed it for its memory
+            self._lose(call.actor)
         else:
-            if call.task is None:
-                self._ever_ready = True
-                self._scheduler.actor_ready(call.actor)
-                self._watch.worker_ready(answer)
-            elif self._scheduler.task_done(call.actor, call.task, now):
+            self._answered(call, answer)
+
+    def _answered(self, call: _Call, answer: Any) -> None:
+        if call.task is None:
+            self._loaded(call.actor, answer)
+        elif answer is None:
+            self._scheduler.task_returned(call.actor, call.task)
+        else:
+            self._last_bug = None
+            if self._scheduler.task_done(call.actor, call.task, self._clock.now):
                 self._watch.shard_done(answer)
 
-    def _failed(self, call: _Call, error: Exception, now: float) -> None:
-        """A store that failed is worth another try elsewhere; anything else ends the run."""
-        if call.task is None or not isinstance(error, StorageError):
+    def _failed(self, call: _Call, raised: RayTaskError) -> None:
+        """A store that failed is worth another try elsewhere, and so is what nobody foresaw, one line of a
+        billion may be the reason; any other error of ours ends the run."""
+        error = raised.as_instanceof_cause()
+        if isinstance(error, MemoryError):
+            self._lose(call.actor)
+        elif isinstance(error, HwrBatchError) and not isinstance(error, StorageError):
             raise error
-        if not self._scheduler.task_failed(call.actor, call.task, "storage", now):
+        elif call.task is None:
+            self._load_failed(call.actor, error)
+        elif not isinstance(error, StorageError):
+            self._last_bug = error
+            self._tell(raised, call.task)
+            self._scheduler.task_broke(call.actor, call.task)
+        elif not self._scheduler.task_failed(call.actor, call.task, "storage", self._clock.now):
+            raise error
+
+    def _load_failed(self, actor: int, error: Exception) -> None:
+        self._failed_loads += 1
+        if not isinstance(error, StorageError) or self._failed_loads >= self._policy.attempts:
             raise error
         self._retried("storage")
+        self._lose(actor)
 
-    def _lose(self, actor: int) -> None:
-        self._retried("worker_lost")
-        del self._fleet.handles[actor]
-        self._fleet.rows_done.pop(actor, None)
-        self._scheduler.actor_lost(actor, time.monotonic())
-
-    def _give_up_on_stalled(self) -> None:
-        for actor in self._scheduler.stalled(time.monotonic()):
-            self._retried("stalled")
-            ray.kill(self._fleet.handles[actor], no_restart=True)
-            self._lose(actor)
+    def _tell(self, raised: RayTaskError, task: Task) -> None:
+        """An error's type and place; its sentence might hold document text."""
+        frames = re.findall(r'File "[^"]*?([^"/]+)", line (\d+)', raised.traceback_str)
+        place = ":".join(frames[-1]) if frames else "unknown"
+        kind = type(raised.cause).__name__
+        log.event(
+            "unexpected_error", {"run": self._run_id, "shard": task.spec.index, "error": kind, "at": place}
+        )
 
     def _retried(self, cause: str) -> None:
         self._watch.retried(cause)
         self._metrics.retried(cause)
 
+    # How far they are
+
     def _poll(self) -> None:
         """Ask every worker how far it is; the answers are collected with the rest."""
         now = time.monotonic()
-        if now - self._polled < POLL_SECONDS:
+        if now - self._polled < max(POLL_SECONDS, len(self._fleet.handles) / POLLS_PER_SECOND):
             return
         self._polled = now
         self._metrics.look(
@@ -228,33 +279,42 @@ class _Run:
         asked = set(self._fleet.polls.values())
         for actor, handle in self._fleet.handles.items():
             if actor not in asked:
-                self._fleet.polls[handle.progress.options(concurrency_group="status").remote()] = actor
-        self._watch.rows_moved(sum(sum(tasks.values()) for tasks in self._fleet.rows_done.values()))
+                self._fleet.polls[handle.pulse.options(concurrency_group="status").remote()] = actor
+        self._watch.rows_moved(sum(sum(pulse.rows.values()) for pulse in self._fleet.pulses.values()))
 
     def _polled_back(self, ref: Any) -> None:
         actor = self._fleet.polls.pop(ref)
         if actor not in self._fleet.handles:
             return
         try:
-            done = ray.get(ref)
-        except (RayActorError, ActorUnavailableError):
+            pulse: Pulse = ray.get(ref)
+        except RayError:
             return  # the actor's own calls fail as well, and say so
-        before = self._fleet.rows_done.get(actor, {})
-        for number, rows in done.items():
-            if before.get(number, -1) != rows:
-                self._scheduler.task_moved(number, time.monotonic())
-        self._fleet.rows_done[actor] = done
+        before = self._fleet.pulses.get(actor, Pulse({}, 0, 0, leaving=False))
+        self._fleet.pulses[actor] = pulse
+        if pulse.store_retries != before.store_retries:
+            self._scheduler.actor_moved(actor, self._clock.now)
+        for number, rows in pulse.rows.items():
+            if before.rows.get(number, -1) != rows:
+                self._scheduler.task_moved(number, self._clock.now)
+        if pulse.leaving:
+            self._scheduler.actor_leaving(actor)
+        self._scheduler.actor_memory(actor, pulse.resident_bytes)
 
     def _check_hope(self) -> None:
         if self._scheduler.hopeless:
+            if self._last_bug is not None:
+                raise self._last_bug
             raise ConfigError(
                 "workers die one after another without finishing a shard: look at the Ray logs, and at the "
-                "memory of one actor (hwr-batch doctor); then run the same command again"
+                "memory of one actor (hwr-batch doctor); then run the same command again to resume"
             )
-        if not self._ever_ready and time.monotonic() - self._begun > START_SECONDS:
+        if self._scheduler.workerless(self._clock.now):
+            cores = [node.cores for node in self._nodes.now().values() if node.cores]
             raise ConfigError(
-                f"no actor with {self._cpus} CPUs could be started within {START_SECONDS:.0f} seconds: the "
-                f"cluster's nodes have {node_cores() or 'no'} CPUs; lower --cpus-per-actor or add nodes, then run again"
+                f"no actor with {self._cpus} CPUs could be started within {self._policy.start_seconds:.0f} "
+                f"seconds: the cluster's nodes have {cores or 'no'} CPUs; lower --cpus-per-actor, add nodes "
+                "or wait longer with --start-timeout, then run the same command again to resume"
             )
 
     def _drain(self) -> None:
@@ -262,77 +322,4 @@ class _Run:
         until = time.monotonic() + DRAIN_SECONDS
         while time.monotonic() < until and any(call.task for call in self._fleet.calls.values()):
             self._collect(WAIT_SECONDS)
-
-
-@contextmanager
-def connected(run: RunOptions, bundle: ModelBundle) -> Iterator[None]:
-    """A connection to the cluster, or a cluster of our own for `local`; closed on the way out."""
-    _check_address(run)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    try:
-        if run.address == "local":
-            size = sum(len(data) for data in bundle.files.values())
-            store = max(256 * MEBIBYTE, 4 * size)
-            cores = max(usable_cores(), (run.actors or 0) * (run.cpus_per_actor or 1))
-            ray.init(
-                address="local", num_cpus=cores, object_store_memory=store, include_dashboard=False, **quiet
-            )
-        else:
-            ray.init(address=run.address, runtime_env=_runtime_env(), **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as exc:
-        raise ConfigError(_no_cluster(run.address, exc)) from exc
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _check_address(run: RunOptions) -> None:
-    """What Ray itself would wait minutes for, or never mention."""
-    if run.address == "local":
-        if (run.cpus_per_actor or 1) > usable_cores():
-            raise ConfigError(
-                f"--cpus-per-actor {run.cpus_per_actor}: this machine has {usable_cores()} cores"
-            )
-        return
-    host, _, port = run.address.removeprefix("ray://").rpartition(":")
-    if not port.isdigit():
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except OSError as exc:
-        raise ConfigError(_no_cluster(run.address, exc)) from exc
-
-
-def _no_cluster(address: str, exc: Exception) -> str:
-    reason = str(exc).strip().splitlines()
-    return (
-        f"--address {address}: no Ray cluster answers there ({reason[0] if reason else type(exc).__name__}); "
-        "start one with `ray start --head`, or leave --address out to run on this machine"
-    )
-
-
-def _runtime_env() -> dict[str, Any] | None:
-    """Ship this package with the job, so that workers run the driver's version; a submitted job brings its
-    working directory already."""
-    if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
-        return None
-    import hwr_batch
-
-    return {"py_modules": [hwr_batch]}
-
-
-def node_cores() -> list[int]:
-    """CPUs of every living node, as Ray counts them."""
-    return [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-
-
-def cpus_per_actor(run: RunOptions) -> int:
-    """`--cpus-per-actor`, or the most that fits: a node's cores shared by its actors, 8 at most."""
-    cores = [count for count in node_cores() if count > 0]
-    if run.cpus_per_actor is not None:
-        return run.cpus_per_actor
-    smallest = min(cores, default=1)
-    if run.actors is None:
-        return max(1, min(CORES_PER_ACTOR, smallest))
-    return max(1, min(CORES_PER_ACTOR, smallest, sum(cores) // run.actors))
+            self._clock.tick()

@@ -119,6 +119,11 @@ class Worker:
         """Rows finished so far of each task being processed, by task number."""
         return {number: shard.done for number, shard in list(self._progress.items())}
 
+    @property
+    def store_retries(self) -> int:
+        """How often the store was asked once more: while this grows the worker waits, it does not hang."""
+        return sum(self._store.retries.values())
+
     def _read_shard(self, task: Task, uri: str) -> ShardReport:
         clock = StageClock()
         rows, carried = self._rows(task.spec)
@@ -233,5 +238,5 @@ def _condemn(rows: tuple[Row, ...], crashed: frozenset[int]) -> tuple[Row, ...]:
     """Mark the rows that kill a worker, so that they are never touched again."""
     if not crashed:
         return rows
-    failure = Failure(Status.WORKER_CRASHED, "reading this line ended its worker process twice")
+    failure = Failure(Status.WORKER_CRASHED, "reading this line ended its worker process, or broke it, twice")
     return tuple(replace(row, problem=failure) if i in crashed else row for i, row in enumerate(rows))

@@ -59,7 +59,9 @@ def test_every_result_column_and_status_is_in_the_readme() -> None:
 
 def test_every_exit_code_is_in_the_readme() -> None:
     table = README[README.index("| exit code |") :].split("\n\n")[0]
-    told = {int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in cell.split(",")}
+    told = {
+        int(code) for cell in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in cell.split(",")
+    }
     assert told == {int(code) for code in ExitCode}
 
 

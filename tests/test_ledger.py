@@ -33,9 +33,7 @@ class CountingStore(Store):
 
 def write_part(output: Path, shard: int, *, ok: int, missing: int = 0) -> None:
     reading = Reading("a", 0.5, 0.5, -1.0, (0.5,), ((0, 4),))
-    lines = [
-        LineResult(f"{shard}-{n}", "i.png", Status.OK, None, reading, 9, 9, 1) for n in range(ok)
-    ] + [
+    lines = [LineResult(f"{shard}-{n}", "i.png", Status.OK, None, reading, 9, 9, 1) for n in range(ok)] + [
         LineResult(f"{shard}-m{n}", "i.png", Status.IMAGE_MISSING, "gone", None, None, None, 0)
         for n in range(missing)
     ]

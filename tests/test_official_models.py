@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import pyarrow.dataset as ds
 import pytest
-from tiny import line_image, write_manifest
+from tiny import card, line_image, write_manifest
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -18,24 +18,6 @@ pytestmark = [
     pytest.mark.timeout(300),
     pytest.mark.skipif(not (SHARED / "models").exists(), reason="the official topologies are not here"),
 ]
-
-CARD = """name = "{name}"
-weights = "{weights}"
-charset = "{charset}"
-append_space = false
-blank = 0
-height = 96
-width = 2000
-channels = 1
-mean = 0.0
-scale = 1.0
-output = "output"
-layout = "TBC"
-activation = "logits"
-context = "{context}"
-languages = ["xx"]
-license = "Apache-2.0"
-"""
 
 
 @pytest.mark.parametrize(
@@ -56,9 +38,7 @@ def test_an_official_topology_reads_the_same_with_and_without_its_padding(
     subprocess.run([sys.executable, str(maker), str(folder)], check=True, capture_output=True)
     shutil.copy(SHARED / "charsets" / charset, folder / charset)
     weights = next(folder.glob("*.xml")).name
-    (folder / "card.toml").write_text(
-        CARD.format(name=name, weights=weights, charset=charset, context=context)
-    )
+    (folder / "card.toml").write_text(card(name, weights, charset, context=context))
     for number, width in enumerate((60, 500, 1100)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), line_image(number, width=width))
     manifest = write_manifest(tmp_path / "manifest.csv", [{"image": f"{n}.png"} for n in range(3)])

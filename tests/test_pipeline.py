@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tiny import line_image
+from tiny import card, line_image
 
 from hwr_batch import pipeline
 from hwr_batch.config import ReadingOptions
@@ -23,23 +23,7 @@ from hwr_batch.zoo.cache import Cache
 from hwr_batch.zoo.card_file import parse_card
 
 CARD = parse_card(
-    b"""name = "widths"
-weights = "weights.npz"
-charset = "charset.txt"
-append_space = false
-blank = 0
-height = 48
-width = 400
-channels = 1
-mean = 0.0
-scale = 1.0
-output = "output"
-layout = "TBC"
-activation = "logits"
-context = "convolutional"
-languages = ["en"]
-license = "CC0-1.0"
-""",
+    card("widths", "weights.npz", "charset.txt", context="convolutional", height=48, width=400).encode(),
     "card.toml",
 )
 LETTERS = tuple("abcdefgh")
@@ -209,9 +193,7 @@ def test_binarised_pages_reach_the_network_in_two_tones(tmp_path: Path) -> None:
 
     page = cv2.imencode(".png", line_image(3, width=300))[1].tobytes()
     options = ReadingOptions(binarize=Binarize.GNHK)
-    line_reader = LineReader(
-        CARD, LETTERS, Looking(), Shelf(a=page), options, None, ThreadPoolExecutor(1)
-    )
+    line_reader = LineReader(CARD, LETTERS, Looking(), Shelf(a=page), options, None, ThreadPoolExecutor(1))
     read_rows(line_reader, [Row(0, "0", "a")], StageClock())
     assert set(np.unique(seen[0])) <= {0, 255}
 

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "hwr_batch"
 
 ROOMS = {
-    "ray": ("ray_runner.py", "ray_metrics.py", "bench/"),
+    "ray": ("ray_", "bench/"),
     "openvino": ("engine/", "bench/"),
     "fsspec": ("storage/",),
     "aiohttp": ("storage/",),

@@ -37,24 +37,34 @@ def write_model(folder: Path, *, seed: int = 1) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "weights.npz", **{name: np.asarray(t, np.float16) for name, t in tensors.items()})
     (folder / "charset.txt").write_text("\n".join(CHARACTERS) + "\n")
-    (folder / "card.toml").write_text(_CARD)
+    (folder / "card.toml").write_text(card("tiny", "weights.npz", "charset.txt"))
     return folder
 
 
-_CARD = """name = "tiny"
-weights = "weights.npz"
-charset = "charset.txt"
+def card(
+    name: str,
+    weights: str,
+    charset: str,
+    *,
+    context: str = "recurrent",
+    height: int = 96,
+    width: int = 2000,
+) -> str:
+    """A card.toml of a model fed as the Open Model Zoo's are."""
+    return f"""name = "{name}"
+weights = "{weights}"
+charset = "{charset}"
 append_space = false
 blank = 0
-height = 96
-width = 2000
+height = {height}
+width = {width}
 channels = 1
 mean = 0.0
 scale = 1.0
 output = "output"
 layout = "TBC"
 activation = "logits"
-context = "recurrent"
+context = "{context}"
 languages = ["en"]
 license = "CC0-1.0"
 """

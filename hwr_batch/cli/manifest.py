@@ -16,7 +16,7 @@ from hwr_batch.cli import options
 from hwr_batch.cores import usable_cores
 from hwr_batch.errors import ConfigError
 from hwr_batch.sources import BuildOptions, LineFormat, Problem, Summary
-from hwr_batch.storage import Store, normalize
+from hwr_batch.storage import Store, is_local, normalize
 
 
 def manifest(
@@ -61,8 +61,7 @@ def manifest(
         find_lines=_page_finder(draw) if pages else None,
         access=options.access_options(None, allow_url),
     )
-    named = [normalize(name, Path.cwd()) for name in source]
-    found = sources.build(named, normalize(output, Path.cwd()), store, chosen, _tell)
+    found = sources.build([_named(name) for name in source], _named(output), store, chosen, _tell)
     if as_json:
         typer.echo(json.dumps(_to_json(found), indent=2, ensure_ascii=False))
     else:
@@ -73,8 +72,14 @@ def manifest(
 
 
 def _page_finder(pictures: str | None) -> sources.PageFinder:
-    folder = None if pictures is None else normalize(pictures, Path.cwd())
+    folder = None if pictures is None else _named(pictures)
     return sources.PageFinder(sources.PpOcrDetector(usable_cores()), pictures=folder)
+
+
+def _named(name: str) -> str:
+    """The absolute name, without `..`: ids and relative paths are cut from it."""
+    uri = normalize(name, Path.cwd())
+    return str(Path(uri).resolve()) if is_local(uri) and ".." in Path(uri).parts else uri
 
 
 def _tell(problem: Problem) -> None:

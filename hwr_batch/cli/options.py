@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +60,18 @@ ReviewPrecisionOption = Annotated[
     float, typer.Option(help="with --calibration: the share of right lines among those not to review")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="for machines")]
+StallOption = Annotated[
+    float, typer.Option(help="a worker whose shards do not move for so long is killed and replaced")
+]
+StartTimeoutOption = Annotated[
+    float, typer.Option(help="seconds without a single worker ready until the run is given up")
+]
+MemoryOption = Annotated[
+    str,
+    typer.Option(
+        help="a worker over it is replaced between shards: 6GiB, 800MiB; auto: its share of the node"
+    ),
+]
 CpusOption = Annotated[str, typer.Option(help="cores per actor, or auto")]
 
 
@@ -113,6 +126,17 @@ def count_or_auto(option: str, value: str) -> int | None:
         return int(value)
     except ValueError as exc:
         raise typer.BadParameter(f"{option} is a number or auto, not {value!r}") from exc
+
+
+def bytes_or_auto(option: str, value: str) -> int | None:
+    """Bytes from a number with an optional unit, or None for `auto`."""
+    if value == "auto":
+        return None
+    found = re.fullmatch(r"(\d+)\s*([KMGT]i?B?|B)?", value.strip(), re.IGNORECASE)
+    if found is None:
+        raise typer.BadParameter(f"{option} is a size like 6GiB or 800MiB, or auto, not {value!r}")
+    power = "BKMGT".index((found[2] or "B")[0].upper())
+    return int(found[1]) * 1024**power
 
 
 def default_address() -> str:

@@ -46,6 +46,9 @@ def recognize(
     allow_url: options.AllowUrlOption = None,
     calibration: options.CalibrationOption = None,
     review_precision: options.ReviewPrecisionOption = 0.98,
+    stall_seconds: options.StallOption = 300.0,
+    start_timeout: options.StartTimeoutOption = 600.0,
+    max_actor_memory: options.MemoryOption = "auto",
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"] | None,
         typer.Option(
@@ -70,6 +73,9 @@ def recognize(
             cpus_per_actor=options.count_or_auto("--cpus-per-actor", cpus_per_actor),
             max_error_rate=max_error_rate,
             retry_failed=retry_failed,
+            stall_seconds=stall_seconds,
+            start_timeout=start_timeout,
+            max_actor_memory=options.bytes_or_auto("--max-actor-memory", max_actor_memory),
         ),
         shard_lines=shard_lines,
         limit=limit,

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.duplicates import IdHashes, first_duplicate
 from hwr_batch.plan import LONGEST_RUN, Marks
 from hwr_batch.storage import redact
+from hwr_batch.unique import IdHashes, duplicates
 
 SHOWN_ID = 200  # characters of an id in a message
 
@@ -56,8 +56,11 @@ def survey(
     return rows, finder.marks
 
 
-def _refuse_duplicate(uri: str, batches: Iterator[KeyBatch], suspects: NDArray[np.int64]) -> None:
-    found = first_duplicate(((batch.first_row, batch.line_ids) for batch in batches), suspects)
+def _refuse_duplicate(uri: str, batches: Iterator[KeyBatch], suspects: frozenset[int]) -> None:
+    places = (
+        (line_id, row) for batch in batches for row, line_id in enumerate(batch.line_ids, batch.first_row)
+    )
+    found = next(duplicates(places, suspects), None)
     if found is None:  # two ids of one hash: rare, and no fault of the manifest
         return
     line_id, first, second = found

@@ -30,8 +30,8 @@ from hwr_batch.results.parts import (
     read_counts,
     read_table,
 )
-from hwr_batch.results.unique import IdHashes, duplicates
 from hwr_batch.storage import join
+from hwr_batch.unique import IdHashes, duplicates
 
 PLAN = "_plan.json"
 PARTS_AT_ONCE = 8  # object stores answer in tens of milliseconds, so several reads are under way
@@ -89,8 +89,8 @@ def verify(output: str, store: OutputStore, *, manifest: ManifestIds | None = No
             hashes.add(part.ids)
             if manifest is not None and part.whole:
                 tally.report(check_ids(part.spec, manifest(part.spec), part.ids))
-        suspects = hashes.suspects()
-    if suspects:
+        suspects = next(hashes.suspects(), None)
+    if suspects is not None:
         _name_duplicates(_examined(output, store, plan, missing), suspects, tally)
     if tally.rows != plan.rows:
         tally.report(f"{tally.rows} result rows for {plan.rows} manifest rows")

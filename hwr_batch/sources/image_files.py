@@ -46,7 +46,9 @@ def look(file: BinaryIO) -> ImageFacts:
     try:
         with Image.open(file, formats=(kind,)) as image:
             width, height = image.size
-            lying = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            # Of a PNG without EXIF data getexif decodes the whole image to look for some behind it.
+            told = kind in ("JPEG", "TIFF") or "exif" in image.info
+            lying = told and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
             frames = int(getattr(image, "n_frames", 1)) if kind == "TIFF" else 1
     except DAMAGE as exc:
         sentence = f"The file begins like {kind} but its header is damaged."

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hwr_batch.errors import ManifestError
-from hwr_batch.manifest.duplicates import IdHashes, first_duplicate
 from hwr_batch.plan import auto_shard_lines
 from hwr_batch.sources.found import FoundLine, Points
 from hwr_batch.storage import Store, parent
+from hwr_batch.unique import IdHashes, duplicates
 
 PLAIN_GROUP = 1 << 14  # rows; a hundred bytes each
 LARGEST_GROUP = 1 << 27  # bytes of embedded images; as much is held in memory while they come
@@ -103,7 +103,7 @@ class ManifestWriter:
         self._flush()
         self._file.close()
         for suspects in self._hashes.suspects():
-            found = first_duplicate(self._written_ids(), suspects)
+            found = next(duplicates(self._written_ids(), suspects), None)
             if found is not None:
                 raise ManifestError(
                     f"the sources name the line {found[0][:200]!r} twice; name each file or folder once"
@@ -121,11 +121,11 @@ class ManifestWriter:
         self._file.write_table(table, row_group_size=len(self._waiting))
         self._waiting, self._bytes = [], 0
 
-    def _written_ids(self) -> Iterator[tuple[int, list[str]]]:
+    def _written_ids(self) -> Iterator[tuple[str, int]]:
         row = 0
         with pq.ParquetFile(self._path) as written:
             for batch in written.iter_batches(columns=["line_id"]):
-                yield row, batch.column(0).to_pylist()
+                yield from ((line_id, row + i) for i, line_id in enumerate(batch.column(0).to_pylist()))
                 row += batch.num_rows
 
     def _cells(self, line: FoundLine) -> dict[str, Any]:

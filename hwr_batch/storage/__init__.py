@@ -14,7 +14,7 @@ from hwr_batch.storage.images import ImageSource
 from hwr_batch.storage.members import Member, member_of
 from hwr_batch.storage.retry import RetryPolicy, StoreTimeouts
 from hwr_batch.storage.store import Store
-from hwr_batch.storage.uri import is_local, join, local_path, normalize, parent, redact, scheme
+from hwr_batch.storage.uri import is_local, join, local_path, normalize, parent, redact, scheme, unsigned
 
 __all__ = [
     "AccessPolicy",
@@ -33,4 +33,5 @@ __all__ = [
     "parent",
     "redact",
     "scheme",
+    "unsigned",
 ]

@@ -135,6 +135,11 @@ def redact(uri: str) -> str:
     return line if len(line) <= _PRINTED else line[:_PRINTED] + "…"
 
 
+def unsigned(uri: str) -> str:
+    """`uri` as it may be kept in a file: of http(s) without the query, which may be a signature."""
+    return _without_query(uri) if scheme(uri) in HTTP else uri
+
+
 def redact_text(text: str) -> str:
     """Somebody else's error message for a sentence: every URI in it redacted, on one line."""
     line = " ".join(_URL_IN_TEXT.sub(lambda match: redact(match[0]), text).split())

@@ -52,7 +52,8 @@ def page_xml(
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<PcGts xmlns="{namespace}">\n'
         f'<Page imageFilename="{image}" imageWidth="{size[0]}" imageHeight="{size[1]}">\n{order}'
-        f'<TextRegion id="r1"><Coords points="0,0 399,0 399,299 0,299"/>\n{body}\n</TextRegion>\n</Page></PcGts>\n'
+        f'<TextRegion id="r1"><Coords points="0,0 399,0 399,299 0,299"/>\n{body}\n</TextRegion>\n'
+        "</Page></PcGts>\n"
     )
 
 

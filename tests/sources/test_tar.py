@@ -60,13 +60,13 @@ def test_each_member_is_a_row_that_reads_its_bytes(tmp_path: Path, form: int) ->
 def test_reading_a_member_is_one_ranged_read(tmp_path: Path, s3: object) -> None:
     store = Store()
     store.put("s3://bucket/tars/b.tar", tar_of(IMAGES))
-    line = [
-        item for item in members("s3://bucket/tars/b.tar", store, ImageSource(store, None, Limits()), str)
-    ][2]
+    line = list(members("s3://bucket/tars/b.tar", store, ImageSource(store, None, Limits()), str))[2]
     assert isinstance(line, FoundLine)
 
     class Counting(Store):
-        reads: list[int] = []
+        def __init__(self) -> None:
+            super().__init__()
+            self.reads: list[int] = []
 
         def read_range(self, uri: str, start: int, stop: int) -> bytes:
             self.reads.append(stop - start)

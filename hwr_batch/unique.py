@@ -1,6 +1,6 @@
 """Is every line_id there once? In memory that is bounded however many there are.
 
-A first pass keeps eight bytes per id, its hash, and spills to temporary files beyond ten million. Hashes
+A first pass keeps eight bytes per id, its hash, and spills to temporary files beyond twenty million. Hashes
 that occur twice are suspects; a second pass over the ids themselves, by the caller, tells a duplicate
 from a collision.
 """
@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-HASHES_IN_MEMORY = 10_000_000  # 80 MB, and as much again while they are sorted
-MOST_SUSPECTS = 1000  # followed up by the second pass, so that a doubled output cannot fill the memory
+HASHES_IN_MEMORY = 20_000_000  # 160 MB, and as much again while they are sorted
+SUSPECTS_AT_ONCE = 1000  # followed up by one more pass, so that a doubled output cannot fill the memory
+Place = TypeVar("Place")
+
 _FILES = 64  # a billion ids make files of 125 MB, sorted one after another
 
 
@@ -48,15 +51,13 @@ class IdHashes:
         if self._held_count >= self._in_memory:
             self._spill()
 
-    def suspects(self) -> frozenset[int]:
-        """Hashes that occur more than once, at most `MOST_SUSPECTS` of them."""
-        found: set[int] = set()
+    def suspects(self) -> Iterator[frozenset[int]]:
+        """Hashes that occur more than once, some at a time; one set is nearly always all. Asked for once."""
         for hashes in self._groups():
             hashes.sort()
-            found.update(np.unique(hashes[1:][hashes[1:] == hashes[:-1]])[:MOST_SUSPECTS].tolist())
-            if len(found) >= MOST_SUSPECTS:
-                break
-        return frozenset(found)
+            twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+            for start in range(0, len(twice), SUSPECTS_AT_ONCE):
+                yield frozenset(twice[start : start + SUSPECTS_AT_ONCE].tolist())
 
     def _groups(self) -> Iterator[NDArray[np.int64]]:
         """All hashes, equal ones always in the same group."""
@@ -84,9 +85,11 @@ class IdHashes:
                 file.write(hashes[order[bounds[number] : bounds[number + 1]]].tobytes())
 
 
-def duplicates(ids: Iterable[tuple[str, str]], suspects: frozenset[int]) -> Iterator[tuple[str, str, str]]:
+def duplicates(
+    ids: Iterable[tuple[str, Place]], suspects: frozenset[int]
+) -> Iterator[tuple[str, Place, Place]]:
     """Second pass: (id, where it stood first, where it stands again) for (id, where) pairs in order."""
-    first: dict[str, str] = {}
+    first: dict[str, Place] = {}
     for line_id, where in ids:
         if hash(line_id) in suspects:
             if line_id in first:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 
-from hwr_batch.tasks import Kind, Task
+from hwr_batch.schedule.tasks import Kind, Task
 
 
 class Backlog:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hwr_batch.tasks import Kind, NewTasks, Task
+from hwr_batch.schedule.tasks import Kind, NewTasks, Task
 
 CRASHES_BEFORE_ALONE = 2
 CRASHES_BEFORE_CONDEMNED = 2

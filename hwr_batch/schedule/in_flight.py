@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hwr_batch.tasks import Kind, Task
+from hwr_batch.schedule.tasks import Kind, Task
 
 SPARE = 64  # entries of ended tasks that are kept without a thought
 

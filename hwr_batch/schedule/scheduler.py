@@ -5,7 +5,7 @@ No Ray, no threads, no sleeping here: the runner tells what happened (`actor_rea
 Time is an argument, in seconds of any monotonic clock. Memory is O(tasks in flight + failed shards), never
 O(shards): waiting shards stay in the iterator they come from. An event costs O(log of what is in flight).
 
-An actor's life: starting ─▶ ready ─▶ (leaving ─▶) gone. One that leaves finishes what it has and gets no more.
+An actor's life: starting ─▶ ready ─▶ (leaving ─▶) gone. One that leaves ends what it has and gets no more.
 """
 
 from __future__ import annotations
@@ -15,38 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from hwr_batch.backlog import Backlog
-from hwr_batch.in_flight import InFlight
 from hwr_batch.records import ShardSpec
-from hwr_batch.suspects import Suspects
-from hwr_batch.tasks import Kind, NewTasks, Task
-
-__all__ = ["Kind", "Policy", "Scheduler", "Task"]
+from hwr_batch.schedule.backlog import Backlog
+from hwr_batch.schedule.in_flight import InFlight
+from hwr_batch.schedule.policy import Policy
+from hwr_batch.schedule.suspects import Suspects
+from hwr_batch.schedule.tasks import Kind, NewTasks, Task
 
 DURATIONS_KEPT = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Counts and seconds behind the decisions.
-
-    `shards_per_actor`: overlapping shards keep a worker's cores busy while one begins or ends.
-    `attempts`: tries of a shard whose storage fails. `backoff`: seconds before try n+1 is this times 2^n.
-    `stall_seconds`: a worker whose tasks do not move for so long is given up. `start_seconds`: so is one that
-    does not get ready. `copies`: workers that may hold the same shard at the end of a run.
-    `straggler_factor`: a shard is slow after so many medians. `fruitless_deaths`: workers lost in a row
-    without one finished task, for each of the fleet, before the run is given up: as many as it takes to find
-    one line of a thousand that kills its worker.
-    """
-
-    shards_per_actor: int = 2
-    attempts: int = 4
-    backoff: float = 5.0
-    stall_seconds: float = 300.0
-    start_seconds: float = 600.0
-    copies: int = 2
-    straggler_factor: float = 2.0
-    fruitless_deaths: int = 16
 
 
 @dataclass(slots=True)
@@ -66,10 +42,10 @@ class Scheduler:
         self,
         shards: Iterable[ShardSpec],
         policy: Policy | None = None,
-        on_retry: Callable[[str], None] = lambda cause: None,
+        on_retry: Callable[[str], None] | None = None,
     ) -> None:
         self._policy = policy or Policy()
-        self._on_retry = on_retry
+        self._on_retry = on_retry or _unheard
         self._shards: Iterator[ShardSpec] = iter(shards)
         self._upcoming = next(self._shards, None)
         self._new = NewTasks()
@@ -139,6 +115,11 @@ class Scheduler:
 
     # What happened to a task
 
+    def actor_moved(self, actor: int, now: float) -> None:
+        """The worker got further with something that all its tasks wait for."""
+        for number in self._actors[actor].tasks:
+            self._in_flight.moved(number, now)
+
     def task_moved(self, number: int, now: float) -> None:
         """The worker got further with this task."""
         self._in_flight.moved(number, now)
@@ -167,6 +148,14 @@ class Scheduler:
         wait = self._policy.backoff * 2 ** (failures - 1)
         self._backlog.add(self._new.again(task), not_before=now + wait)
         return failures < self._policy.attempts
+
+    def task_broke(self, actor: int, task: Task) -> None:
+        """It raised what nobody foresaw: the worker lives, the shard is a suspect."""
+        self._release(actor, task)
+        self._deaths_in_a_row += 1
+        if self._in_flight.drop(task):
+            self._on_retry("unexpected_error")
+            self._again(self._suspects.crashed(task))
 
     def task_returned(self, actor: int, task: Task) -> None:
         """The worker is leaving and did not begin it."""
@@ -268,8 +257,9 @@ class Scheduler:
 
     def _remove(self, name: int, now: float) -> _Actor:
         actor = self._actors.pop(name)
-        for group in (self._starting, self._idle, self._partial, self._leaving):
-            group.pop(name, None)  # type: ignore[attr-defined]
+        self._starting.pop(name, None)
+        for group in (self._idle, self._partial, self._leaving):
+            group.pop(name, None)
         if actor.ready:
             self._ready -= 1
             self._last_worker = now
@@ -278,3 +268,8 @@ class Scheduler:
     def _again(self, tasks: Iterable[Task]) -> None:
         for task in tasks:
             self._backlog.add(task)
+
+
+def _unheard(cause: str) -> None:
+    """Nobody listens."""
+    del cause
