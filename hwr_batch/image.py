@@ -101,6 +101,18 @@ def open_page(
     return pixels
 
 
+def pixel_count(data: bytes, page: int | None = None) -> int:
+    """Pixels that `open_page` would unpack, from the header alone; 0 where it would refuse at once."""
+    try:
+        image = _header(data)
+        if page:
+            _seek(data, image, page)
+    except LineError:
+        return 0
+    width, height = image.size
+    return int(width * height)
+
+
 def crop(page: Pixels, row: Row) -> tuple[Pixels, int]:
     """The line a manifest row means: its pixels and the page x of its left edge.
 

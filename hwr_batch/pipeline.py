@@ -12,12 +12,13 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from hwr_batch import ctc, image, preprocess, wide
 from hwr_batch.binarize import binarize_gnhk
 from hwr_batch.config import Binarize, ReadingOptions
+from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import LineError, Status
 from hwr_batch.records import (
     Failure,
@@ -59,6 +60,7 @@ class LineReader:
     options: ReadingOptions
     allowed: frozenset[str] | None
     threads: Executor
+    room: DecodeRoom = field(default_factory=DecodeRoom)
 
 
 @dataclass(slots=True)
@@ -187,7 +189,7 @@ def _prepare_image(
     try:
         with clock.stage("read"):
             data = first.embedded if first.embedded is not None else reader.fetch(first.image)
-        with clock.stage("decode"):
+        with reader.room.hold(image.pixel_count(data, first.page)), clock.stage("decode"):
             page = image.open_page(
                 data, page=first.page, channels=reader.card.channels, limits=reader.options.limits
             )

@@ -142,16 +142,16 @@ def _check_calibration(review: Review, made: Plan) -> None:
     """A calibration speaks of the scores of one model, read one way; of others it says nothing."""
     made_with = Calibration.loads(review.calibration).made_with
     kinds = {
-        "hwr_batch.model": "model",
-        "hwr_batch.model_digests": "model files",
-        "hwr_batch.precision": "precision",
-        READING: "reading options",
+        "hwr_batch.model": "another model",
+        "hwr_batch.model_digests": "other model files",
+        "hwr_batch.precision": "another precision",
+        READING: "other reading options",
     }
     now = footer(made)
     for name, kind in kinds.items():
         if made_with.get(name) != now[name]:
             raise ConfigError(
-                f"--calibration was made with other {kind} ({_short(made_with.get(name))}; this run has "
+                f"--calibration was made with {kind} ({_short(made_with.get(name))}; this run has "
                 f"{_short(now[name])}): calibrate again, on results read as this run reads"
             )
 

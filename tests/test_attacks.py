@@ -1,7 +1,7 @@
-"""Whoever writes the manifest or the images attacks the job, end to end: each attack costs its own row at most.
+"""Whoever writes the manifest or the images attacks the job, end to end: it costs the attacker's own row.
 
-What a single room refuses is tested beside it (tests/storage, tests/manifest, tests/zoo, test_image.py); here the
-whole run meets it, and the honest line next to it must be read.
+What a single room refuses is tested beside it (tests/storage, tests/manifest, tests/zoo, test_image.py);
+here the whole run meets it, and the honest line next to it must be read.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def test_a_signed_manifest_address_stays_out_of_everything_written(
         web.replies["/good.png"] = [Reply((folder / "good.png").read_bytes())]
         signed = f"{web.url}/manifest.csv?X-Amz-Signature={SECRET}"
         outcome = run(signed, tmp_path / "out", model, max_error_rate=1.0)
-    written = [path for path in (tmp_path / "out").iterdir()]
+    written = list((tmp_path / "out").iterdir())
     assert {"_plan.json", "_run.json", "_progress.json"} <= {path.name for path in written}
     assert [path.name for path in written if SECRET.encode() in path.read_bytes()] == []
     assert SECRET not in outcome.next_step + "".join(shown.messages)
@@ -317,7 +317,7 @@ def originals() -> list[bytes]:
 
 
 def mutant(data: bytes, rng: random.Random) -> bytes:
-    """Bytes set, cut, doubled, removed or moved; most in the header, where decoders believe what they read."""
+    """Bytes set, doubled, removed or cut; most in the header, which decoders believe."""
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 8, 40))):
         at = int(len(changed) * rng.random() ** 3)

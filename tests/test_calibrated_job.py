@@ -125,7 +125,7 @@ def test_a_calibration_of_another_way_of_reading_is_refused(
     with pytest.raises(ConfigError, match=r"other reading options .*wide split.*wide fit"):
         run(lines, tmp_path / "out", model, reading=reviewed(calibration, wide=Wide.FIT))
     precise = replace(calibration, made_with={**calibration.made_with, "hwr_batch.precision": "bf16"})
-    with pytest.raises(ConfigError, match=r"other precision \(bf16; this run has f32\)"):
+    with pytest.raises(ConfigError, match=r"another precision \(bf16; this run has f32\)"):
         run(lines, tmp_path / "out", model, reading=reviewed(precise))
 
 

@@ -2,95 +2,35 @@
 
 from __future__ import annotations
 
-import heapq
 import random
+import time
 import tracemalloc
-from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated_cluster import Cluster, Fate, shards
 
-from hwr_batch.records import ShardSpec
 from hwr_batch.schedule import Kind, Policy, Scheduler, Task
 
 
-def shards(count: int, rows: int = 8) -> Iterator[ShardSpec]:
-    return (ShardSpec(index, index * rows, rows) for index in range(count))
-
-
-class Cluster:
-    """Carries out decisions on a simulated clock.
-
-    `fate(task)` says what happens to a task on its worker: "done", "dies" or "fails".
-    """
-
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        actors: int,
-        fate: Callable[[Task], str],
-        seconds: Callable[[Task], float] = lambda task: 1.0,
-    ) -> None:
-        self.scheduler, self.limit, self.fate, self.seconds = scheduler, actors, fate, seconds
-        self.now, self.names = 0.0, 0
-        self.alive: set[int] = set()
-        self.events: list[tuple[float, int, int, Task]] = []
-        self.tasks: list[Task] = []
-        self.finished: list[tuple[int, frozenset[int]]] = []
-        self.gave_up = False
-
-    def run(self, steps: int = 10_000_000) -> None:
-        while not self.scheduler.finished and not self.gave_up and steps > 0:
-            steps -= 1
-            self._start()
-            for actor, task in self.scheduler.assignments(self.now):
-                self.tasks.append(task)
-                heapq.heappush(self.events, (self.now + self.seconds(task), task.number, actor, task))
-            self._next_event()
-
-    def _start(self) -> None:
-        for _ in range(self.scheduler.actors_wanted(self.limit)):
-            self.names += 1
-            self.alive.add(self.names)
-            self.scheduler.actor_starting(self.names)
-            self.scheduler.actor_ready(self.names)
-
-    def _next_event(self) -> None:
-        if not self.events:
-            self.now += 1.0
-            return
-        at, _, actor, task = heapq.heappop(self.events)
-        self.now = max(self.now, at)
-        if actor not in self.alive:
-            return
-        fate = self.fate(task)
-        if fate == "dies":
-            self.alive.discard(actor)
-            self.scheduler.actor_lost(actor, self.now)
-        elif fate == "fails":
-            self.gave_up = not self.scheduler.task_failed(actor, task, "storage", self.now)
-        elif self.scheduler.task_done(actor, task, self.now):
-            self.finished.append((task.spec.index, task.crashed))
-
-
 def test_every_shard_is_done_once_without_faults() -> None:
-    cluster = Cluster(Scheduler(shards(100)), 4, lambda task: "done")
+    cluster = Cluster(shards(100), 4, lambda task: "done")
     cluster.run()
     assert sorted(index for index, _ in cluster.finished) == list(range(100))
-    assert cluster.scheduler.retries == {}
+    assert not cluster.retries
 
 
 def test_a_deadly_row_is_found_and_its_neighbours_are_read() -> None:
     deadly = {3: 5, 7: 0}  # shard -> row that kills the worker
 
-    def fate(task: Task) -> str:
+    def fate(task: Task) -> Fate:
         row = deadly.get(task.spec.index)
         start, stop = task.rows or (0, task.spec.rows)
         touched = row is not None and start <= row < stop and row not in task.crashed
         return "dies" if touched else "done"
 
-    cluster = Cluster(Scheduler(shards(10)), 3, fate)
+    cluster = Cluster(shards(10), 3, fate)
     cluster.run()
     done = dict(cluster.finished)
     assert sorted(done) == list(range(10))
@@ -101,21 +41,21 @@ def test_a_deadly_row_is_found_and_its_neighbours_are_read() -> None:
 
 
 def test_two_deadly_rows_in_one_shard_are_both_found() -> None:
-    def fate(task: Task) -> str:
+    def fate(task: Task) -> Fate:
         start, stop = task.rows or (0, task.spec.rows)
         return "dies" if {1, 6} & set(range(start, stop)) - task.crashed else "done"
 
-    cluster = Cluster(Scheduler(shards(1)), 2, fate)
+    cluster = Cluster(shards(1), 2, fate)
     cluster.run()
     assert cluster.finished == [(0, frozenset({1, 6}))]
 
 
 def test_rows_that_kill_only_together_end_as_crashed_instead_of_for_ever() -> None:
-    def fate(task: Task) -> str:
+    def fate(task: Task) -> Fate:
         start, stop = task.rows or (0, task.spec.rows)
         return "dies" if {0, 7} <= set(range(start, stop)) - task.crashed else "done"
 
-    cluster = Cluster(Scheduler(shards(1)), 1, fate)
+    cluster = Cluster(shards(1), 1, fate)
     cluster.run(steps=1000)
     assert cluster.finished == [(0, frozenset(range(8)))]
 
@@ -123,30 +63,29 @@ def test_rows_that_kill_only_together_end_as_crashed_instead_of_for_ever() -> No
 def test_a_preempted_worker_costs_no_line() -> None:
     died: set[int] = set()
 
-    def fate(task: Task) -> str:
+    def fate(task: Task) -> Fate:
         if task.spec.index not in died and task.kind is Kind.READ:
             died.add(task.spec.index)
             return "dies"
         return "done"
 
-    cluster = Cluster(Scheduler(shards(20)), 4, fate)
+    cluster = Cluster(shards(20), 4, fate)
     cluster.run()
     assert sorted(index for index, _ in cluster.finished) == list(range(20))
     assert not any(crashed for _, crashed in cluster.finished)
 
 
 def test_storage_failures_back_off_and_then_give_up() -> None:
-    scheduler = Scheduler(shards(1), Policy(attempts=3, backoff=5.0))
-    cluster = Cluster(scheduler, 1, lambda task: "fails")
+    cluster = Cluster(shards(1), 1, lambda task: "fails", policy=Policy(attempts=3, backoff=5.0))
     cluster.run()
     assert cluster.gave_up
-    assert scheduler.retries == {"storage": 3}
+    assert cluster.retries == {"storage": 3}
     assert cluster.now == pytest.approx(1 + 5 + 1 + 10 + 1)
 
 
 def test_a_failure_that_passes_is_retried() -> None:
     failures = iter(["fails", "fails"])
-    cluster = Cluster(Scheduler(shards(1)), 1, lambda task: next(failures, "done"))
+    cluster = Cluster(shards(1), 1, lambda task: next(failures, "done"))
     cluster.run()
     assert [index for index, _ in cluster.finished] == [0]
 
@@ -160,17 +99,17 @@ def test_the_slowest_shard_is_given_to_an_idle_worker_and_the_first_copy_counts(
             return 1000.0
         return 1.0
 
-    cluster = Cluster(Scheduler(shards(20)), 3, lambda task: "done", seconds)
+    cluster = Cluster(shards(20), 3, lambda task: "done", seconds)
     cluster.run()
     assert cluster.now < 100
     assert sorted(index for index, _ in cluster.finished) == list(range(20))
-    assert cluster.scheduler.retries["straggler"] == 1
+    assert cluster.retries["straggler"] == 1
 
 
 def test_a_task_that_does_not_move_is_stalled_and_one_that_moves_is_not() -> None:
     scheduler = Scheduler(shards(2), Policy(stall_seconds=10, shards_per_actor=1))
     for actor in (1, 2):
-        scheduler.actor_starting(actor)
+        scheduler.actor_starting(actor, 0.0)
         scheduler.actor_ready(actor)
     (_, first), (_, second) = scheduler.assignments(0.0)
     scheduler.task_moved(second.number, 8.0)
@@ -180,16 +119,15 @@ def test_a_task_that_does_not_move_is_stalled_and_one_that_moves_is_not() -> Non
 
 
 def test_workers_that_only_die_make_the_run_hopeless() -> None:
-    scheduler = Scheduler(shards(5, rows=1024), Policy(fruitless_deaths=16))
-    cluster = Cluster(scheduler, 2, lambda task: "dies")
-    cluster.run(steps=40)
-    assert scheduler.hopeless
+    cluster = Cluster(shards(5, rows=1024), 2, lambda task: "dies", policy=Policy(fruitless_deaths=16))
+    cluster.run(steps=80)
+    assert cluster.scheduler.hopeless
 
 
 def test_no_more_workers_than_work() -> None:
     assert Scheduler(shards(0)).actors_wanted(8) == 0
     scheduler = Scheduler(shards(1))
-    scheduler.actor_starting(1)
+    scheduler.actor_starting(1, 0.0)
     scheduler.actor_ready(1)
     scheduler.assignments(0.0)
     assert scheduler.actors_wanted(8) == 0
@@ -207,42 +145,202 @@ def test_whatever_dies_every_shard_is_done_exactly_once(
 ) -> None:
     rng = random.Random(seed)
 
-    def fate(task: Task) -> str:
+    def fate(task: Task) -> Fate:
         return "dies" if rng.random() < death_rate else "done"
 
-    cluster = Cluster(Scheduler(shards(count)), actors, fate, lambda task: rng.uniform(0.1, 3))
+    cluster = Cluster(shards(count), actors, fate, lambda task: rng.uniform(0.1, 3))
     cluster.run()
     assert sorted(index for index, _ in cluster.finished) == list(range(count))
 
 
-def test_a_hundred_thousand_shards_need_memory_only_for_those_in_flight() -> None:
+def ready(scheduler: Scheduler, *actors: int) -> None:
+    for actor in actors:
+        scheduler.actor_starting(actor, 0.0)
+        scheduler.actor_ready(actor)
+
+
+def test_every_idle_worker_gets_a_shard_before_any_gets_a_second() -> None:
+    scheduler = Scheduler(shards(4))
+    ready(scheduler, 1, 2, 3)
+    assert [actor for actor, _ in scheduler.assignments(0.0)] == [1, 2, 3, 1]
+
+
+def test_a_worker_with_notice_ends_what_it_has_and_is_replaced() -> None:
+    causes: list[str] = []
+    scheduler = Scheduler(shards(10), Policy(shards_per_actor=1), causes.append)
+    ready(scheduler, 1)
+    ((_, task),) = scheduler.assignments(0.0)
+    scheduler.actor_leaving(1)
+    assert scheduler.dismissible() == []
+    assert scheduler.actors_wanted(1) == 0
+    assert scheduler.task_done(1, task, 1.0)
+    assert scheduler.assignments(1.0) == []
+    assert scheduler.dismissible() == [1]
+    scheduler.actor_dismissed(1, 1.0)
+    assert scheduler.actors_wanted(1) == 1
+    assert causes == ["preempted"]
+
+
+def test_shards_of_preempted_workers_are_not_suspects() -> None:
+    """Three workers in a row are taken away while they read one shard; a crash would make it go alone."""
+    scheduler = Scheduler(shards(1))
+    for actor in (1, 2, 3):
+        ready(scheduler, actor)
+        ((_, task),) = scheduler.assignments(0.0)
+        assert not task.alone
+        scheduler.actor_leaving(actor)
+        scheduler.actor_lost(actor, 1.0)
+    assert not scheduler.hopeless
+
+
+def test_a_task_that_a_leaving_worker_gives_back_goes_to_another() -> None:
+    scheduler = Scheduler(shards(1))
+    ready(scheduler, 1)
+    ((_, task),) = scheduler.assignments(0.0)
+    scheduler.task_returned(1, task)
+    ready(scheduler, 2)
+    ((actor, again),) = scheduler.assignments(0.0)
+    assert (actor, again.spec) == (2, task.spec)
+
+
+def test_a_line_that_takes_whole_nodes_with_it_is_found_as_well() -> None:
+    def fate(task: Task) -> Fate:
+        start, stop = task.rows or (0, task.spec.rows)
+        return "vanishes" if 5 in set(range(start, stop)) - task.crashed else "done"
+
+    cluster = Cluster(shards(1), 2, fate)
+    cluster.run(steps=1000)
+    assert cluster.finished == [(0, frozenset({5}))]
+
+
+def test_a_line_that_breaks_a_worker_without_killing_it_is_found() -> None:
+    def fate(task: Task) -> Fate:
+        start, stop = task.rows or (0, task.spec.rows)
+        return "breaks" if 2 in set(range(start, stop)) - task.crashed else "done"
+
+    cluster = Cluster(shards(3), 1, fate)
+    cluster.run(steps=1000)
+    assert dict(cluster.finished) == {0: {2}, 1: {2}, 2: {2}}
+    assert cluster.names == 1
+
+
+def test_many_deadly_lines_at_once_are_not_taken_for_a_broken_cluster() -> None:
+    def fate(task: Task) -> Fate:
+        start, stop = task.rows or (0, task.spec.rows)
+        return "dies" if set(range(0, 32, 8)) & set(range(start, stop)) - task.crashed else "done"
+
+    cluster = Cluster(shards(40, rows=32), 10, fate)
+    cluster.run(steps=100_000)
+    assert not cluster.scheduler.hopeless
+    assert dict(cluster.finished) == dict.fromkeys(range(40), frozenset(range(0, 32, 8)))
+
+
+def test_a_worker_over_its_memory_is_replaced_between_shards() -> None:
+    causes: list[str] = []
+    scheduler = Scheduler(shards(10), Policy(shards_per_actor=1), causes.append)
+    scheduler.actor_starting(1, 0.0)
+    scheduler.actor_ready(1, memory_limit=1000)
+    ((_, task),) = scheduler.assignments(0.0)
+    scheduler.actor_memory(1, 1000)
+    assert causes == []
+    scheduler.actor_memory(1, 1001)
+    scheduler.actor_memory(1, 1002)
+    assert causes == ["recycled"]
+    assert scheduler.dismissible() == []
+    scheduler.task_done(1, task, 1.0)
+    assert scheduler.dismissible() == [1]
+
+
+def test_without_a_worker_for_too_long_the_run_is_given_up() -> None:
+    scheduler = Scheduler(shards(10), Policy(start_seconds=60))
+    assert not scheduler.workerless(1e9)
+    scheduler.actor_starting(1, 100.0)
+    assert not scheduler.workerless(160.0)
+    assert scheduler.workerless(161.0)
+    assert scheduler.overdue(161.0) == [1]
+    scheduler.actor_ready(1)
+    assert not scheduler.workerless(1000.0)
+    assert scheduler.overdue(1000.0) == []
+    scheduler.actor_lost(1, 1000.0)
+    assert not scheduler.workerless(1060.0)
+    assert scheduler.workerless(1061.0)
+
+
+def test_a_worker_that_waits_for_its_store_does_not_stall() -> None:
+    scheduler = Scheduler(shards(2), Policy(stall_seconds=10))
+    ready(scheduler, 1)
+    scheduler.assignments(0.0)
+    scheduler.actor_moved(1, 9.0)
+    assert scheduler.stalled(15.0) == []
+    assert scheduler.stalled(20.0) == [1]
+
+
+def test_the_copy_that_is_left_may_be_copied_again() -> None:
+    scheduler = Scheduler(shards(21), Policy(shards_per_actor=1))
+    ready(scheduler, 1, 2)
+    (_, slow), (_, task) = scheduler.assignments(0.0)
+    for second in range(1, 21):
+        scheduler.task_done(2, task, float(second))
+        ((_, task),) = scheduler.assignments(float(second))
+    assert task.spec == slow.spec
+    scheduler.actor_lost(2, 21.0)
+    ready(scheduler, 3)
+    ((actor, copy),) = scheduler.assignments(21.0)
+    assert (actor, copy.spec) == (3, slow.spec)
+
+
+def test_deadly_and_preempted_at_random_every_shard_is_done_and_only_deadly_rows_are_lost() -> None:
+    rng = random.Random(7)
+    deadly = {index: index % 8 for index in range(0, 200, 10)}
+
+    def fate(task: Task) -> Fate:
+        row = deadly.get(task.spec.index)
+        start, stop = task.rows or (0, task.spec.rows)
+        if row is not None and start <= row < stop and row not in task.crashed:
+            return "dies"
+        return rng.choices(("done", "preempted", "vanishes", "fails"), (95, 3, 1, 1))[0]
+
+    cluster = Cluster(shards(200), 8, fate, lambda task: rng.uniform(0.1, 3))
+    cluster.run()
+    assert len(cluster.finished) == 200
+    assert {index: crashed for index, crashed in cluster.finished if crashed} == {
+        index: frozenset({row}) for index, row in deadly.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("count", "actors", "seconds", "peak"),
+    [
+        pytest.param(50_000, 1_000, None, 8_000_000, id="50,000 shards"),
+        pytest.param(1_000_000, 10_000, 60.0, 60_000_000, id="1,000,000 shards", marks=pytest.mark.slow),
+    ],
+)
+def test_scheduling_costs_little_time_and_memory_only_for_what_is_in_flight(
+    count: int, actors: int, seconds: float | None, peak: int
+) -> None:
+    """Workers die, are preempted, fail and straggle; `peak`: bytes allocated by scheduler and simulation."""
+    traced = seconds is None  # tracing triples the time
+    if traced:
+        tracemalloc.start()
+    begun = time.process_time()
+    cluster = troubled(count, actors)
+    took = time.process_time() - begun
+    if traced:
+        assert tracemalloc.get_traced_memory()[1] < peak
+        tracemalloc.stop()
+    assert cluster.done == count
+    assert {"worker_lost", "preempted", "storage", "straggler"} <= set(cluster.retries)
+    assert seconds is None or took < seconds
+
+
+def troubled(count: int, actors: int) -> Cluster:
+    """A run in which one task in a hundred goes wrong."""
     rng = random.Random(1)
 
-    def fate(task: Task) -> str:
-        return "dies" if rng.random() < 0.001 else "done"
+    def fate(task: Task) -> Fate:
+        lot = rng.random()
+        return "done" if lot > 0.01 else "preempted" if lot > 0.005 else "dies" if lot > 0.001 else "fails"
 
-    scheduler = Scheduler(shards(100_000))
-    cluster = Cluster(scheduler, 1000, fate, lambda task: rng.uniform(0.5, 1.5))
-    cluster.tasks = _Nothing()
-    cluster.finished = _Counter()
-    tracemalloc.start()
+    cluster = Cluster(shards(count), actors, fate, lambda task: rng.lognormvariate(0, 0.5), remember=False)
     cluster.run()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(cluster.finished) == 100_000
-    assert peak < 20_000_000
-
-
-class _Nothing(list[Task]):
-    def append(self, item: Task) -> None:
-        pass
-
-
-class _Counter(list[tuple[int, frozenset[int]]]):
-    count = 0
-
-    def append(self, item: tuple[int, frozenset[int]]) -> None:
-        self.count += 1
-
-    def __len__(self) -> int:
-        return self.count
+    return cluster

@@ -136,7 +136,7 @@ def bytes_or_auto(option: str, value: str) -> int | None:
     if found is None:
         raise typer.BadParameter(f"{option} is a size like 6GiB or 800MiB, or auto, not {value!r}")
     power = "BKMGT".index((found[2] or "B")[0].upper())
-    return int(found[1]) * 1024**power
+    return int(found[1]) << 10 * power
 
 
 def default_address() -> str:

@@ -49,6 +49,7 @@ class _Writer:
     def __init__(self, layout: Layout, detail: Detail) -> None:
         self._document, self._detail = layout.document, detail
         self._in_pixels = _in_pixels(layout.document.root)
+        self._pages = [element for element in layout.document.root.walk() if element.name == "Page"]
         self._glyphs = layout.version >= _GLYPHS
 
     def edits(self, line: Line, element: Element) -> Iterator[Edit]:
@@ -65,7 +66,7 @@ class _Writer:
 
     def _strings(self, line: Line, element: Element, old: Sequence[Element]) -> Iterator[str]:
         """The source of each new String and SP."""
-        prefix, place = self._document.prefix(element), _places(line, element, self._in_pixels)
+        prefix, place = self._document.prefix(element), _places(line, element, self._scale(line, element))
         parts = words(line, self._detail)
         attributes, inside = self._inherited(prefix, len(parts) or 1, old)
         if not parts:  # a line must have a String
@@ -83,6 +84,23 @@ class _Writer:
             codes = f' CC="{digits}"' if digits else ""
             glyphs = "".join(_glyph(prefix, char, place) for char in word.chars if self._glyphs)
             yield _element(f"{prefix}String{attributes[number]} {own}{codes}", inside[number] + glyphs)
+
+    def _scale(self, line: Line, element: Element) -> tuple[float, float]:
+        """What a pixel is in the file's unit, and where page x 0 lies in it.
+
+        Where the file does not count in pixels, from the page's width in both measures, or else from the
+        line's own edges.
+        """
+        if self._in_pixels:
+            return 1.0, 0.0
+        page = next((page for page in self._pages if page.start < element.start < page.end), element)
+        if line.page_size is not None and (wide := _number(page.attributes.get("WIDTH"))):
+            return wide / line.page_size[0], 0.0
+        left, across = (_number(element.attributes.get(name)) for name in ("HPOS", "WIDTH"))
+        if left is None or not across or not line.box.width:
+            return 1.0, 0.0
+        scale = across / line.box.width
+        return scale, left - line.box.x * scale
 
     def _inherited(self, prefix: str, count: int, old: Sequence[Element]) -> tuple[list[str], list[str]]:
         """What each of `count` new Strings takes over from the old: attributes, and alternatives."""
@@ -114,22 +132,16 @@ def line_text(content: Sequence[Element]) -> str:
     )
 
 
-def _places(line: Line, element: Element, in_pixels: bool) -> Callable[..., str]:
+def _places(line: Line, element: Element, scale: tuple[float, float]) -> Callable[..., str]:
     """A function from page x pixels [left, right) to the attributes that say where that is.
 
-    Above and below are the TextLine's own. Where the file does not count in pixels, the line's left and
-    right edges in both measures give the scale.
+    Above and below are the TextLine's own.
     """
     given = element.attributes
     top, tall = given.get("VPOS", str(line.box.y)), given.get("HEIGHT", str(line.box.height))
-    scale, origin = 1.0, 0.0
-    left_edge, across = _number(given.get("HPOS")), _number(given.get("WIDTH"))
-    if not in_pixels and line.box.width and left_edge is not None and across:
-        scale = across / line.box.width
-        origin = left_edge - line.box.x * scale
 
     def place(left: int, right: int, *, height: bool = True) -> str:
-        start, stop = round(origin + left * scale), round(origin + right * scale)
+        start, stop = (round(scale[1] + edge * scale[0]) for edge in (left, right))
         position = f'HPOS="{start}" VPOS="{in_attribute(top)}" WIDTH="{stop - start}"'
         return position + (f' HEIGHT="{in_attribute(tall)}"' if height else "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from hwr_batch.export.lines import Line
+from hwr_batch.export.lines import Line, points
 from hwr_batch.export.offsets import Document, Edit, Element, LayoutError
 from hwr_batch.export.request import NOT_IN_SOURCE, STANDS_TWICE, Format, Note
+from hwr_batch.records import Box
 
 _PAGE = re.compile(r"http://schema\.primaresearch\.org/PAGE/gts/pagecontent/(\d{4})-\d\d-\d\d")
 _ALTO = re.compile(r"http://www\.loc\.gov/standards/alto/ns-v([234])#")
@@ -60,24 +62,40 @@ class Placed:
 
 
 def place(layout: Layout, lines: Sequence[Line]) -> Placed:
-    """Find each line's element by its id."""
+    """Find each line's element: by its id, or where neither has one (ALTO allows that), by its outline."""
     elements = layout.lines
-    ids = [element.attributes.get(layout.id_name) for element in elements]
-    by_id = dict(zip(reversed(ids), reversed(elements), strict=True))
-    often = Counter(ids)
-    taken: set[str] = set()
+    keys = [element.attributes.get(layout.id_name) or _outline(element) for element in elements]
+    by_key = dict(zip(reversed(keys), reversed(elements), strict=True))
+    often = Counter(keys)
+    taken: set[object] = set()
     pairs, notes = [], []
     for line in (line for line in lines if line.read):
-        key = line.xml_line_id
-        if key is None or key not in by_id:
-            notes.append(_note(line, NOT_IN_SOURCE, f"the file has no line with the id {key!r}"))
+        key = line.xml_line_id or line.polygon or line.box
+        name = f"the id {line.xml_line_id!r}" if line.xml_line_id else "its outline"
+        if key not in by_key:
+            notes.append(_note(line, NOT_IN_SOURCE, f"the file has no line with {name}"))
         elif often[key] > 1 or key in taken:
             where = "file" if often[key] > 1 else "results"
-            notes.append(_note(line, STANDS_TWICE, f"the id {key!r} stands twice in the {where}"))
+            notes.append(_note(line, STANDS_TWICE, f"a line with {name} stands twice in the {where}"))
         else:
             taken.add(key)
-            pairs.append((line, by_id[key]))
+            pairs.append((line, by_key[key]))
     return Placed(tuple(pairs), tuple(notes))
+
+
+def _outline(element: Element) -> object:
+    """The polygon of a TextLine as manifests have it, else its box, else something that nothing equals."""
+    shapes = [child for shape in element.all("Shape") for child in shape.children] + element.all("Coords")
+    given = (shape.attributes.get("POINTS") or shape.attributes.get("points") for shape in shapes)
+    polygon = next(filter(None, map(points, given)), None)
+    if polygon is not None and len(polygon) > 2:
+        return polygon
+    try:
+        left, top, width, height = (float(element.attributes[n]) for n in ("HPOS", "VPOS", "WIDTH", "HEIGHT"))
+    except (KeyError, ValueError):
+        return object()
+    x, y = math.floor(left), math.floor(top)
+    return Box(x, y, math.ceil(left + width) - x, math.ceil(top + height) - y)
 
 
 def _note(line: Line, reason: str, sentence: str) -> Note:

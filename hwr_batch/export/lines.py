@@ -22,9 +22,14 @@ _RESULT = (
     *("line_id", "image", "text", "score", "char_scores", "char_spans", "status", "error"),
     *("image_width", "image_height"),
 )
+# Where line images were cut out of their page and embedded in the manifest, the region is empty, as there is
+# nothing left to cut; these columns say where on the page the image comes from.
+_CUT = "source_"
+_REGION = ("page", "x", "y", "width", "height", "polygon")
 _CARRIED = (
     *("source_xml", "xml_line_id", "region_id", "reading_order", "baseline", "page_width", "page_height"),
-    *("page", "x", "y", "width", "height", "polygon"),
+    *_REGION,
+    *(f"{_CUT}{name}" for name in _REGION),
 )
 
 Point: TypeAlias = tuple[int, int]
@@ -126,25 +131,27 @@ def _read_lines(output: str, store: PartStore) -> Iterator[Line]:
 
 
 def _line(cells: Cells) -> Line:
-    polygon = _points(cells.get("polygon"))
-    size = (_number(cells.get("page_width")), _number(cells.get("page_height")))
     ok = cells["status"] == Status.OK and cells["text"] is not None
+    region = _region(cells)
+    left = 0 if region is cells else line_box(cells).x  # spans count from the left edge of a cut-out line
+    spans = cells["char_spans"] if ok else None
+    size = (_number(cells.get("page_width")), _number(cells.get("page_height")))
     return Line(
         line_id=cells["line_id"],
         image=cells["image"],
-        frame=_number(cells.get("page")),
+        frame=_number(region.get("page")),
         source_xml=_text(cells.get("source_xml")),
         xml_line_id=_text(cells.get("xml_line_id")),
         region_id=_text(cells.get("region_id")),
         order=_number(cells.get("reading_order")),
         box=line_box(cells),
-        polygon=polygon,
-        baseline=_points(cells.get("baseline")),
+        polygon=points(region.get("polygon")),
+        baseline=points(cells.get("baseline")),
         page_size=(size[0], size[1]) if size[0] and size[1] else None,
         text=cells["text"] if ok else None,
         score=cells["score"] if ok else None,
         scores=tuple(cells["char_scores"] or ()) if ok else (),
-        spans=tuple((span["start"], span["end"]) for span in cells["char_spans"] or ()) if ok else (),
+        spans=tuple((left + span["start"], left + span["end"]) for span in spans or ()),
         status=cells["status"],
         error=cells["error"],
     )
@@ -152,25 +159,21 @@ def _line(cells: Cells) -> Line:
 
 def line_box(cells: Cells) -> Box:
     """Where the line lies on its page: the row's box, else around its polygon, else the whole image."""
-    x, y, width, height = (_number(cells.get(name)) for name in ("x", "y", "width", "height"))
+    region = _region(cells)
+    x, y, width, height = (_number(region.get(name)) for name in ("x", "y", "width", "height"))
     if x is not None and y is not None and width and height:
         return Box(x, y, width, height)
-    if polygon := _points(cells.get("polygon")):
+    if polygon := points(region.get("polygon")):
         return around(polygon)
     return Box(0, 0, cells.get("image_width") or 0, cells.get("image_height") or 0)
 
 
-def around(points: Sequence[Point]) -> Box:
-    """The smallest box around `points`, at least one."""
-    left, top = min(x for x, _ in points), min(y for _, y in points)
-    return Box(left, top, max(x for x, _ in points) - left, max(y for _, y in points) - top)
-
-
-def bounds(boxes: Sequence[Box]) -> Box:
-    """The smallest box around `boxes`, at least one."""
-    return around(
-        [corner for box in boxes for corner in ((box.x, box.y), (box.x + box.width, box.y + box.height))]
-    )
+def _region(cells: Cells) -> Cells:
+    """The cells that say where on the page the line is, by the names of a region: `cells` itself, or what
+    it says of where the line was cut out."""
+    if _number(cells.get(f"{_CUT}x")) is None:
+        return cells
+    return {name: cells.get(f"{_CUT}{name}") for name in _REGION}
 
 
 def _text(cell: object) -> str | None:
@@ -185,9 +188,23 @@ def _number(cell: object) -> int | None:
         return None
 
 
-def _points(cell: object) -> tuple[Point, ...] | None:
-    """`x1,y1 x2,y2 …` in whole pixels; None where the cell is empty or not that."""
-    pairs = [point.split(",") for point in str(cell or "").split()]
-    numbers = [(_number(pair[0]), _number(pair[1])) for pair in pairs if len(pair) == 2]
-    points = tuple((x, y) for x, y in numbers if x is not None and y is not None)
-    return points if points and len(points) == len(pairs) else None
+def points(cell: object) -> tuple[Point, ...] | None:
+    """`x1,y1 x2,y2 …` or `x1 y1 x2 y2 …` in whole pixels; None where the cell is empty or not that."""
+    numbers = [_number(part) for part in str(cell or "").replace(",", " ").split()]
+    found = tuple(
+        (x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=False) if x is not None and y is not None
+    )
+    return found if found and 2 * len(found) == len(numbers) else None
+
+
+def around(points: Sequence[Point]) -> Box:
+    """The smallest box around `points`, at least one."""
+    left, top = min(x for x, _ in points), min(y for _, y in points)
+    return Box(left, top, max(x for x, _ in points) - left, max(y for _, y in points) - top)
+
+
+def bounds(boxes: Sequence[Box]) -> Box:
+    """The smallest box around `boxes`, at least one."""
+    return around(
+        [corner for box in boxes for corner in ((box.x, box.y), (box.x + box.width, box.y + box.height))]
+    )

@@ -225,7 +225,7 @@ class Scheduler:
         if self._upcoming is not None:
             spec, self._upcoming = self._upcoming, next(self._shards, None)
             return self._new.read(spec)
-        return self._straggler(now) if idle and not len(self._backlog) else None
+        return self._straggler(now) if idle else None
 
     def _straggler(self, now: float) -> Task | None:
         """A second copy of the shard that has been running longest, once it is slower than most."""

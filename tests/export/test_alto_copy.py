@@ -152,6 +152,33 @@ def test_other_units_are_reached_by_the_lines_own_edges() -> None:
     assert [second.get(key) for key in ("HPOS", "WIDTH")] == ["1060", "20"]
 
 
+def test_other_units_are_reached_by_the_pages_width() -> None:
+    source = alto_xml(alto_line("l1", position='HPOS="50" VPOS="1" WIDTH="9" HEIGHT="7"'), unit="inch1200")
+    data, _ = write_into(source, [row("l1", "ab", page_width=2000, page_height=2800)])
+    assert [content(data)[0].get(key) for key in ("HPOS", "WIDTH")] == ["50", "10"]  # 1000 units, 2000 px
+
+
+def test_lines_without_an_id_are_known_by_their_outline() -> None:
+    shape = "<Shape><Polygon POINTS='1 2 3.4,2 3 9'/></Shape>"
+    lines = [
+        f'<TextLine HPOS="{x}" VPOS="1.5" WIDTH="10" HEIGHT="7.2">{inside}</TextLine>'
+        for x, inside in ((0, shape), (1, ""), (1, ""), (5, ""))
+    ]
+    rows = [
+        row("polygon", "a", xml_line_id=None, polygon="1,2 3,2 3,9"),
+        row("twice", "b", xml_line_id=None, x=1, y=1, width=10, height=8),
+        row("box", "c", xml_line_id="", x=5, y=1, width=10, height=8),
+        row("none", "d", xml_line_id=None),
+    ]
+    data, placed = write_into(alto_xml(*lines), rows, Detail.LINE)
+    assert [line.line_id for line, _ in placed.pairs] == ["page#polygon", "page#box"]
+    assert [note.reason for note in placed.notes] == ["stands_twice", "not_in_source"]
+    assert [e.get("CONTENT") for e in ElementTree.fromstring(data).iter() if local(e) == "String"] == [
+        "a",
+        "c",
+    ]
+
+
 def test_a_position_that_is_no_number_is_not_reckoned_with() -> None:
     data, _ = write_into(
         alto_xml(alto_line("l1", position='HPOS="left" WIDTH="300"'), unit="mm10"), [row("l1", "ab")]

@@ -23,7 +23,8 @@ from hwr_batch.records import Box
             {"x": "nan", "y": "inf", "width": "1", "height": "1", "image_width": 7, "image_height": 8},
             Box(0, 0, 7, 8),
         ),
-        ({"polygon": "5;6", "image_width": 7, "image_height": 8}, Box(0, 0, 7, 8)),
+        ({"polygon": "5 6 10 7 8 -20"}, Box(5, -20, 5, 27)),
+        ({"polygon": "5,6 7", "image_width": 7, "image_height": 8}, Box(0, 0, 7, 8)),
         ({"image_width": None, "image_height": None}, Box(0, 0, 0, 0)),
     ],
 )
@@ -42,6 +43,30 @@ def test_pages_end_where_the_next_begins_across_parts(tmp_path: Path) -> None:
     assert by_source_ == ["0.xml", "1.xml", "2.xml"]
     (first, *_) = read_pages(output, FolderStore(), by_source)
     assert [page.image for page in first.by_image()] == ["0.jpg", "1.jpg"]
+
+
+def test_a_line_that_was_cut_out_is_back_on_its_page(tmp_path: Path) -> None:
+    region = {
+        f"source_{name}": value
+        for name, value in zip(("x", "y", "width", "height"), (7, 8, 90, 10), strict=True)
+    }
+    gone = dict.fromkeys(("x", "y", "width", "height"))
+    spans = {"char_spans": [{"start": 3, "end": 5}], "source_page": 2, "source_polygon": "7,8 97,8 97,18"}
+    cut = row("a", "x", **gone, **region, **spans)
+    whole = row(
+        "b",
+        "y",
+        **gone,
+        **dict.fromkeys(region),
+        char_spans=spans["char_spans"],
+        source_page=None,
+        source_polygon=None,
+    )
+    output = write_output(tmp_path, [cut, whole])
+    (first,), (second,) = (page.lines for page in read_pages(output, FolderStore(), by_image))
+    assert (first.box, first.frame, first.spans) == (Box(7, 8, 90, 10), 2, ((10, 12),))
+    assert first.polygon == ((7, 8), (97, 8), (97, 18))
+    assert (second.box, second.frame, second.spans) == (Box(0, 0, 400, 50), None, ((3, 5),))
 
 
 def test_a_manifest_of_images_alone_is_enough(tmp_path: Path) -> None:

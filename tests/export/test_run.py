@@ -292,21 +292,30 @@ def test_pages_are_counted_as_they_are_done(tmp_path: Path, monkeypatch: pytest.
     assert [(tmp_path / "dest" / f"{i}.txt").read_text() for i in range(7)] == [f"{i}\n" for i in range(7)]
 
 
-def test_everything_may_lie_in_an_object_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["memory", "s3"])
+def test_everything_may_lie_in_an_object_store(
+    tmp_path: Path, where: str, request: pytest.FixtureRequest
+) -> None:
     store = Store()
+    root = "memory://export" if where == "memory" else f"{request.getfixturevalue('s3').bucket}/export"
     write_output(tmp_path, [row("a", "new"), row("b", None)])
     for path in (tmp_path / "out").iterdir():
-        data = path.read_bytes().replace(str(tmp_path).encode(), b"memory://in")
-        store.put(f"memory://results/{path.name}", data)
-    store.put("memory://in/page.xml", page_xml(text_line("a"), text_line("b")).encode())
-    options = ExportOptions("memory://results", "memory://export/x", Format.PAGE)
+        store.put(
+            f"{root}/results/{path.name}", path.read_bytes().replace(str(tmp_path).encode(), root.encode())
+        )
+    store.put(f"{root}/page.xml", page_xml(text_line("a"), text_line("b")).encode())
+    options = ExportOptions(f"{root}/results", f"{root}/dest/x", Format.PAGE)
     assert export(options, store).written == 1
-    names = [name for name, _ in store.list("memory://export/x")]
+    names = [name for name, _ in store.list(f"{root}/dest/x")]
     assert sorted(names) == ["_export.json", "_notes-00000.jsonl", "page.xml"]
-    assert problems(store.read("memory://export/x/page.xml")) == []
+    assert problems(store.read(f"{root}/dest/x/page.xml")) == []
     assert export(options, store).written == 1
-    store.put("memory://full/x", b"")
-    with pytest.raises(ConfigError, match="holds other files"):
-        export(ExportOptions("memory://results", "memory://full", Format.PAGE), store)
-    with pytest.raises(ConfigError, match="name a folder"):
-        export(ExportOptions("memory://results", "memory://full.csv", Format.CSV), store)
+    store.put(f"{root}/full/x", b"")
+    for dest, format, complaint in (
+        (f"{root}/full", Format.PAGE, "holds other files"),
+        (f"{root}/full.csv", Format.CSV, "name a folder"),
+        (root, Format.PAGE, "around it"),
+        (f"{root}/results/x", Format.PAGE, "lies in OUTPUT"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            export(ExportOptions(f"{root}/results", dest, format), store)

@@ -109,6 +109,15 @@ def test_without_references_it_says_so(model: Path, tmp_path: Path) -> None:
     assert "Not measured. The manifest has no column `text`" in words_of(page_of(tmp_path / "out"))
 
 
+@pytest.mark.parametrize("text", ["a", ""])
+def test_when_every_line_failed(model: Path, tmp_path: Path, text: str) -> None:
+    rows = [{"image": f"none-{n}.png", "text": text} for n in range(3)]
+    run(write_manifest(tmp_path / "manifest.csv", rows), tmp_path / "out", model)
+    words = words_of(page_of(tmp_path / "out"))
+    assert "3 manifest rows = 3 result rows = 0 read + 3 failed" in words
+    assert "0 of the 0 lines read" in words
+
+
 def test_pictures_follow_the_rules_of_the_run(model: Path, tmp_path: Path) -> None:
     """Images outside the manifest's folder, or gone since: a sentence each, no error."""
     rows = write_lines(tmp_path / "lines", 5)

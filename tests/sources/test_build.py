@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
@@ -21,7 +22,11 @@ from hwr_batch.manifest import open_manifest
 from hwr_batch.plan import cut_shards, mark_spacing
 from hwr_batch.records import Row
 from hwr_batch.sources import BuildOptions, LineFormat, Problem, Summary, build
+from hwr_batch.sources import alto as alto_format
 from hwr_batch.sources.ahead import ahead
+from hwr_batch.sources.layout import points
+from hwr_batch.sources.manifest_writer import points_text
+from hwr_batch.sources.xml_tree import parse
 from hwr_batch.storage import AccessPolicy, ImageSource, Store, join
 
 from .drawn import LINES, alto, file_of, page_image, page_line, page_xml, save_page
@@ -319,3 +324,33 @@ def test_what_fails_while_reading_ahead_is_raised_in_its_place() -> None:
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def as_page_xml(alto_file: Path) -> str:
+    """The PAGE variant of a real ALTO file."""
+    page = next(alto_format.pages(parse(alto_file.read_bytes())))
+    lines = "\n".join(
+        f'<TextLine id="{line.id}"><Coords points="{points_text(points(line.polygon))}"/>'
+        f'<Baseline points="{points_text(points(line.baseline))}"/>'
+        f"<TextEquiv><Unicode>{escape(line.text or '')}</Unicode></TextEquiv></TextLine>"
+        for line in page.lines
+    )
+    size = (int(page.width), int(page.height))
+    return page_xml("2017-07-15", image=page.image, size=size, lines=lines)
+
+
+@pytest.mark.parametrize("collection", ["alto_copiste_2024_fr", "alto_stanford_1905_en"])
+def test_page_variants_of_real_pages_give_the_same_rows(tmp_path: Path, collection: str) -> None:
+    folder = SHARED / collection
+    if not folder.is_dir():
+        pytest.skip("the shared page scans are not here")
+    for alto_file in folder.glob("*.xml"):
+        (tmp_path / alto_file.name).write_text(as_page_xml(alto_file))
+        image = alto_file.with_suffix(".jpg")
+        (tmp_path / image.name).symlink_to(image)
+    make(str(tmp_path / "alto.parquet"), str(folder))
+    make(str(tmp_path / "page.parquet"), str(tmp_path))
+    left, right = (pq.read_table(tmp_path / f"{name}.parquet").to_pylist() for name in ("alto", "page"))
+    same = ("line_id", "polygon", "baseline", "text", "page_id", "xml_line_id", "reading_order", "page_width")
+    assert [[row[name] for name in same] for row in left] == [[row[name] for name in same] for row in right]
+    assert {row["image"] for row in right} == {path.name for path in folder.glob("*.jpg")}
