@@ -15,11 +15,12 @@ from hwr_batch.config import JobConfig, Padding, Precision
 from hwr_batch.cores import usable_cores
 from hwr_batch.errors import Status
 from hwr_batch.manifest import open_manifest, schema_from_text
+from hwr_batch.orders import WorkOrder
 from hwr_batch.plan import Plan
 from hwr_batch.planning import footer, make_plan
 from hwr_batch.records import LineResult, Row, ShardSpec
 from hwr_batch.storage import Store
-from hwr_batch.worker import Worker, WorkOrder
+from hwr_batch.worker import Worker
 from hwr_batch.zoo.card import ModelBundle
 
 SHOWN = 8

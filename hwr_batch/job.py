@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from hwr_batch import ledger as ledgers
-from hwr_batch import log, planning, run_record, serial_runner
+from hwr_batch import log, planning, run_record
 from hwr_batch.config import JobConfig
-from hwr_batch.errors import ConfigError, ExitCode, HwrBatchError, IncompleteError
+from hwr_batch.errors import ConfigError, ExitCode, HwrBatchError, IncompleteError, StorageError
 from hwr_batch.ledger import Ledger
+from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.plan import Plan
 from hwr_batch.records import ShardSpec
 from hwr_batch.run_record import RunTotals
 from hwr_batch.storage import Store, scheme
 from hwr_batch.watch import Facts, Watch
-from hwr_batch.worker import ShardReport, WorkOrder
 from hwr_batch.zoo.card import ModelBundle
 
 SAVE_SECONDS = 15.0  # between saves of the progress
@@ -75,7 +76,8 @@ def recognize(config: JobConfig, bundle: ModelBundle, display: Display, stop: St
     try:
         driver.run(bundle)
     except (HwrBatchError, KeyboardInterrupt) as error:
-        driver.save(run_record.failed(error))
+        with suppress(StorageError):  # where the store is gone as well, the first error is the one to tell
+            driver.save(run_record.failed(error))
         raise
     finally:
         display.end()
@@ -142,8 +144,15 @@ class _Driver:
         self._log("shard_done", shard=report.shard, skipped=report.skipped, by_status=report.by_status)
         self.display.update(self.ledger.lines, self.ledger.failures)
         if time.monotonic() - self.saved > SAVE_SECONDS:
+            self._save_progress()
+
+    def _save_progress(self) -> None:
+        """The parts are the truth, this only saves the next run reading them: no reason to end this one."""
+        try:
             ledgers.save(self.ledger, self.config.output, self.store, self.plan.fingerprint)
-            self.saved = time.monotonic()
+        except StorageError as error:
+            self.display.message(f"warning: the progress was not saved: {error}")
+        self.saved = time.monotonic()
 
     def rows_moved(self, in_flight: int) -> None:
         self.display.update(self.ledger.lines + in_flight, self.ledger.failures)
@@ -190,6 +199,8 @@ Runner = Callable[[Iterator[ShardSpec], ModelBundle, WorkOrder, Watch], None]
 
 def _runner(config: JobConfig) -> Runner:
     if config.run.actors == 0:
+        from hwr_batch import serial_runner  # brings OpenVINO, which the driver of a cluster does without
+
         return serial_runner.run_shards
     from hwr_batch import ray_runner  # Ray takes seconds to import, and --actors 0 does without it
 

@@ -66,11 +66,9 @@ def recover(output: str, store: Store, fingerprint: str) -> Ledger:
     ledger = _saved(output, store, fingerprint)
     if not ledger.finished <= present:
         ledger = Ledger()  # parts were removed since: count again from what is there
-    unknown = sorted(present - ledger.finished)
-    with ThreadPoolExecutor(FOOTER_READS_AT_ONCE) as threads:
-        for shard, counts in threads.map(lambda shard: _footer(output, store, shard), unknown):
-            if counts is not None:
-                ledger.add(shard, counts)
+    for shard, counts in _footers(output, store, sorted(present - ledger.finished)):
+        if counts is not None:
+            ledger.add(shard, counts)
     return ledger
 
 
@@ -83,13 +81,19 @@ def without(ledger: Ledger, shards: Iterable[int], output: str, store: Store) ->
     kept = Ledger()
     dropped = set(shards)
     by_status = dict(ledger.by_status)
-    for shard in dropped:
-        for status, count in (_footer(output, store, shard)[1] or {}).items():
+    for _, counts in _footers(output, store, sorted(dropped)):
+        for status, count in (counts or {}).items():
             by_status[status] = by_status.get(status, 0) - count
     kept.finished = ledger.finished - dropped
     kept.by_status = {status: count for status, count in by_status.items() if count}
     kept.failed = {shard: count for shard, count in ledger.failed.items() if shard not in dropped}
     return kept
+
+
+def _footers(output: str, store: Store, shards: list[int]) -> Iterator[tuple[int, Mapping[str, int] | None]]:
+    """`_footer` of each, several at once."""
+    with ThreadPoolExecutor(FOOTER_READS_AT_ONCE) as threads:
+        yield from threads.map(lambda shard: _footer(output, store, shard), shards)
 
 
 def _footer(output: str, store: Store, shard: int) -> tuple[int, Mapping[str, int] | None]:
@@ -102,17 +106,18 @@ def _footer(output: str, store: Store, shard: int) -> tuple[int, Mapping[str, in
 
 
 def _saved(output: str, store: Store, fingerprint: str) -> Ledger:
+    """What was saved last; nothing where that is missing, damaged or of another plan: parts are the truth."""
     try:
         content = json.loads(store.read(join(output, PROGRESS)))
-    except FileNotFoundError:
+        if content["fingerprint"] != fingerprint:
+            return Ledger()
+        return Ledger(
+            finished={shard for first, last in content["finished"] for shard in range(first, last + 1)},
+            by_status={str(status): int(count) for status, count in content["by_status"].items()},
+            failed={int(shard): int(count) for shard, count in content["failed"].items()},
+        )
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         return Ledger()
-    if content["fingerprint"] != fingerprint:
-        return Ledger()
-    return Ledger(
-        finished={shard for first, last in content["finished"] for shard in range(first, last + 1)},
-        by_status=content["by_status"],
-        failed={int(shard): count for shard, count in content["failed"].items()},
-    )
 
 
 def _runs(ordered: list[int]) -> Iterator[tuple[int, int]]:

@@ -9,17 +9,21 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import ray
 
 from hwr_batch import log
 from hwr_batch.errors import HwrBatchError
 from hwr_batch.memory import resident_bytes
+from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.ray_metrics import WorkerMetrics
 from hwr_batch.schedule import Task
 from hwr_batch.watch import Facts
-from hwr_batch.worker import ShardReport, Worker, WorkOrder
 from hwr_batch.zoo.card import ModelBundle
+
+if TYPE_CHECKING:
+    from hwr_batch.worker import Worker
 
 NOTICE_SECONDS = 20  # after SIGTERM, to finish what is begun: clouds and Kubernetes give 30 before SIGKILL
 
@@ -35,12 +39,11 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How far a worker is: rows read of each task by number, what its store had to repeat so far, its
-    resident memory in bytes, and whether it was told to go."""
+    """How far a worker is: rows read of each task by number, what its store had to repeat so far, and whether
+    it was told to go."""
 
     rows: Mapping[int, int]
     store_retries: int
-    resident_bytes: int
     leaving: bool
 
 
@@ -63,6 +66,8 @@ class ShardActor:
     def load(self, bundle: ModelBundle, order: WorkOrder) -> Loaded:
         log.write_to(sys.stderr, "info")  # Ray keeps it in this worker's log file
         self._run, self._metrics = order.run_id, WorkerMetrics(order.run_id)
+        from hwr_batch.worker import Worker  # OpenVINO and OpenCV, which the driver does without
+
         self._worker = Worker(bundle, order)
         log.event("worker_ready", {"run": self._run, **self._worker.facts})
         return Loaded(self._worker.facts, ray.get_runtime_context().get_node_id(), resident_bytes())
@@ -87,11 +92,10 @@ class ShardActor:
         return report
 
     def pulse(self) -> Pulse:
-        resident = resident_bytes()
         if self._worker is None or self._metrics is None:
-            return Pulse({}, 0, resident, self._leaving)
-        self._metrics.memory(resident)
-        return Pulse(self._worker.progress(), self._worker.store_retries, resident, self._leaving)
+            return Pulse({}, 0, self._leaving)
+        self._metrics.memory(resident_bytes())
+        return Pulse(self._worker.progress(), self._worker.store_retries, self._leaving)
 
     def _on_notice(self, number: int, frame: FrameType | None) -> None:
         del number, frame

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ray.util.metrics import Counter, Gauge
 
-from hwr_batch.worker import ShardReport
+from hwr_batch.orders import ShardReport
 
 
 class WorkerMetrics:

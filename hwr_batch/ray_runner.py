@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -18,13 +17,14 @@ from ray.exceptions import RayError, RayTaskError, RuntimeEnvSetupError
 from hwr_batch import log
 from hwr_batch.config import RunOptions
 from hwr_batch.errors import ConfigError, HwrBatchError, StorageError
-from hwr_batch.ray_actor import Loaded, Pulse, ShardActor
+from hwr_batch.orders import WorkOrder
+from hwr_batch.ray_actor import Loaded, Pulse
 from hwr_batch.ray_cluster import Nodes, connected, cpus_per_actor
+from hwr_batch.ray_fleet import Asked, Call, Fleet
 from hwr_batch.ray_metrics import DriverMetrics
 from hwr_batch.records import ShardSpec
 from hwr_batch.schedule import Policy, Scheduler, Task
 from hwr_batch.watch import Watch
-from hwr_batch.worker import WorkOrder
 from hwr_batch.zoo.card import ModelBundle
 
 POLL_SECONDS = 2.0  # between looks at the workers' progress
@@ -33,31 +33,6 @@ WAIT_SECONDS = 0.5
 AWAY_SECONDS = 5.0  # a round of the loop that takes longer: the driver was suspended, or waited for a store
 DRAIN_SECONDS = 20.0  # Kubernetes gives 30 between SIGTERM and SIGKILL
 MEMORY_HEADROOM = 1.5  # of what a worker holds once loaded: a limit below that would replace it for ever
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A Ray call in flight: `task` for a shard, None for loading."""
-
-    actor: int
-    task: Task | None
-
-
-@dataclass(slots=True)
-class _Fleet:
-    """Handles and calls in flight, by actor number. `nodes`: where an actor runs."""
-
-    handles: dict[int, Any] = field(default_factory=dict)
-    nodes: dict[int, str] = field(default_factory=dict)
-    calls: dict[Any, _Call] = field(default_factory=dict)
-    polls: dict[Any, int] = field(default_factory=dict)
-    pulses: dict[int, Pulse] = field(default_factory=dict)
-    started: int = 0
-
-    def drop(self, actor: int) -> Any:
-        self.pulses.pop(actor, None)
-        self.nodes.pop(actor, None)
-        return self.handles.pop(actor)
 
 
 class _Clock:
@@ -86,25 +61,29 @@ def run_shards(shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrde
 
 
 def policy_of(run: RunOptions) -> Policy:
-    return Policy(stall_seconds=run.stall_seconds, start_seconds=run.start_timeout)
+    """Read once more, a failed line may turn out either way: there a second copy could undo the first."""
+    copies = 1 if run.retry_failed else Policy().copies
+    return Policy(stall_seconds=run.stall_seconds, start_seconds=run.start_timeout, copies=copies)
 
 
 class _Run:
     def __init__(
         self, shards: Iterable[ShardSpec], bundle: ModelBundle, order: WorkOrder, watch: Watch
     ) -> None:
-        self._watch, self._options = watch, order.config.run
+        self._watch, self._options, self._run_id = watch, order.config.run, order.run_id
         self._policy = policy_of(self._options)
         self._metrics = DriverMetrics(order.run_id)
         self._scheduler = Scheduler(shards, self._policy, self._retried)
-        self._clock, self._fleet, self._nodes = _Clock(), _Fleet(), Nodes()
+        self._clock, self._nodes = _Clock(), Nodes()
         nodes = list(self._nodes.now().values())
         self._cpus = cpus_per_actor(self._options, nodes)
         crowded = any(node.cores >= 2 * self._cpus for node in nodes)
-        self._order = ray.put(order.with_cpus(self._cpus, several_on_host=crowded))
-        self._bundle = ray.put(bundle)
-        self._actor_class = ray.remote(concurrency_groups={"status": 1})(ShardActor)
-        self._run_id = order.run_id
+        self._fleet = Fleet(
+            bundle,
+            order.with_cpus(self._cpus, several_on_host=crowded),
+            cpus=self._cpus,
+            tasks_at_once=self._policy.shards_per_actor,
+        )
         self._polled = float("-inf")
         self._failed_loads = 0
         self._last_bug: Exception | None = None
@@ -120,7 +99,7 @@ class _Run:
             self._start_actors()
             self._part_with_actors()
             self._hand_out()
-            self._collect(WAIT_SECONDS)
+            self._collect()
             self._poll()
             self._clock.tick()
             self._check_hope()
@@ -132,17 +111,7 @@ class _Run:
     def _start_actors(self) -> None:
         limit = self._options.actors or max(1, self._nodes.room_for(self._cpus))
         for _ in range(self._scheduler.actors_wanted(limit)):
-            number = self._fleet.started = self._fleet.started + 1
-            handle = self._actor_class.options(
-                num_cpus=self._cpus,
-                max_concurrency=self._policy.shards_per_actor,
-                max_restarts=0,
-                max_task_retries=0,
-                scheduling_strategy="SPREAD",
-            ).remote()
-            self._fleet.handles[number] = handle
-            self._fleet.calls[handle.load.remote(self._bundle, self._order)] = _Call(number, None)
-            self._scheduler.actor_starting(number, self._clock.now)
+            self._scheduler.actor_starting(self._fleet.start(), self._clock.now)
 
     def _part_with_actors(self) -> None:
         """End those that stalled, that did not start in time, and that leave and have nothing left to do."""
@@ -156,19 +125,17 @@ class _Run:
             self._dismiss(actor)
 
     def _lose(self, actor: int) -> None:
-        """It died or must die. Killed either way: one that is only out of reach would keep its slot."""
-        node = self._fleet.nodes.get(actor)
-        ray.kill(self._fleet.drop(actor), no_restart=True)
+        node = self._fleet.end(actor)
         gone = node is not None and node not in self._nodes.now()
         self._scheduler.actor_lost(actor, self._clock.now, blameless=gone)
 
     def _dismiss(self, actor: int) -> None:
-        ray.kill(self._fleet.drop(actor), no_restart=True)
+        self._fleet.end(actor)
         self._scheduler.actor_dismissed(actor, self._clock.now)
 
     def _loaded(self, actor: int, loaded: Loaded) -> None:
         self._failed_loads = 0
-        self._fleet.nodes[actor] = loaded.node
+        self._fleet.placed(actor, loaded.node)
         self._scheduler.actor_ready(actor, self._memory_limit(loaded))
         self._watch.worker_ready({**loaded.facts, "node": loaded.node})
 
@@ -185,26 +152,13 @@ class _Run:
 
     def _hand_out(self) -> None:
         for actor, task in self._scheduler.assignments(self._clock.now):
-            call = self._fleet.handles[actor].process.remote(task)
-            self._fleet.calls[call] = _Call(actor, task)
+            self._fleet.process(actor, task)
 
-    def _collect(self, timeout: float) -> None:
-        waiting = [*self._fleet.calls, *self._fleet.polls]
-        if not waiting:
-            time.sleep(timeout)
-            return
-        ready, rest = ray.wait(waiting, num_returns=1, timeout=timeout, fetch_local=False)
-        if rest:
-            ready += ray.wait(rest, num_returns=len(rest), timeout=0, fetch_local=False)[0]
-        for ref in ready:
-            if ref in self._fleet.polls:
-                self._polled_back(ref)
-            else:
-                self._settle(ref, self._fleet.calls.pop(ref))
+    def _collect(self) -> None:
+        for call, ref in self._fleet.returned(WAIT_SECONDS):
+            self._settle(call, ref)
 
-    def _settle(self, ref: Any, call: _Call) -> None:
-        if call.actor not in self._fleet.handles:
-            return
+    def _settle(self, call: Call, ref: Any) -> None:
         try:
             answer = ray.get(ref)
         except RayTaskError as error:
@@ -212,21 +166,25 @@ class _Run:
         except RuntimeEnvSetupError as error:
             raise ConfigError(f"Ray cannot set up the workers' environment: {error}") from error
         except RayError:  # the actor died, its node did, or Ray killed it for its memory
-            self._lose(call.actor)
+            if call.asked is not Asked.PULSE:  # a status call may be late; its work tells for sure
+                self._lose(call.actor)
         else:
             self._answered(call, answer)
 
-    def _answered(self, call: _Call, answer: Any) -> None:
-        if call.task is None:
+    def _answered(self, call: Call, answer: Any) -> None:
+        if call.asked is Asked.PULSE:
+            self._beats(call.actor, answer)
+        elif call.task is None:
             self._loaded(call.actor, answer)
         elif answer is None:
             self._scheduler.task_returned(call.actor, call.task)
         else:
             self._last_bug = None
+            self._scheduler.actor_memory(call.actor, answer.resident_bytes)
             if self._scheduler.task_done(call.actor, call.task, self._clock.now):
                 self._watch.shard_done(answer)
 
-    def _failed(self, call: _Call, raised: RayTaskError) -> None:
+    def _failed(self, call: Call, raised: RayTaskError) -> None:
         """A store that failed is worth another try elsewhere, and so is what nobody foresaw, one line of a
         billion may be the reason; any other error of ours ends the run."""
         error = raised.as_instanceof_cause()
@@ -252,7 +210,7 @@ class _Run:
 
     def _tell(self, raised: RayTaskError, task: Task) -> None:
         """An error's type and place; its sentence might hold document text."""
-        frames = re.findall(r'File "[^"]*?([^"/]+)", line (\d+)', raised.traceback_str)
+        frames = re.findall(r'File "[^"]*?([^"/]+)", line (\d+)', str(raised))
         place = ":".join(frames[-1]) if frames else "unknown"
         kind = type(raised.cause).__name__
         log.event(
@@ -268,30 +226,19 @@ class _Run:
     def _poll(self) -> None:
         """Ask every worker how far it is; the answers are collected with the rest."""
         now = time.monotonic()
-        if now - self._polled < max(POLL_SECONDS, len(self._fleet.handles) / POLLS_PER_SECOND):
+        if now - self._polled < max(POLL_SECONDS, len(self._fleet) / POLLS_PER_SECOND):
             return
         self._polled = now
         self._metrics.look(
             unfinished=self._watch.unfinished(),
             in_flight=self._scheduler.in_flight,
-            workers=len(self._fleet.handles),
+            workers=len(self._fleet),
         )
-        asked = set(self._fleet.polls.values())
-        for actor, handle in self._fleet.handles.items():
-            if actor not in asked:
-                self._fleet.polls[handle.pulse.options(concurrency_group="status").remote()] = actor
-        self._watch.rows_moved(sum(sum(pulse.rows.values()) for pulse in self._fleet.pulses.values()))
+        self._fleet.ask_pulses()
+        self._watch.rows_moved(self._fleet.rows_in_flight())
 
-    def _polled_back(self, ref: Any) -> None:
-        actor = self._fleet.polls.pop(ref)
-        if actor not in self._fleet.handles:
-            return
-        try:
-            pulse: Pulse = ray.get(ref)
-        except RayError:
-            return  # the actor's own calls fail as well, and say so
-        before = self._fleet.pulses.get(actor, Pulse({}, 0, 0, leaving=False))
-        self._fleet.pulses[actor] = pulse
+    def _beats(self, actor: int, pulse: Pulse) -> None:
+        before = self._fleet.remember(actor, pulse)
         if pulse.store_retries != before.store_retries:
             self._scheduler.actor_moved(actor, self._clock.now)
         for number, rows in pulse.rows.items():
@@ -299,7 +246,6 @@ class _Run:
                 self._scheduler.task_moved(number, self._clock.now)
         if pulse.leaving:
             self._scheduler.actor_leaving(actor)
-        self._scheduler.actor_memory(actor, pulse.resident_bytes)
 
     def _check_hope(self) -> None:
         if self._scheduler.hopeless:
@@ -320,6 +266,6 @@ class _Run:
     def _drain(self) -> None:
         """Finish what is in flight, for a while; what does not finish is done by the next run."""
         until = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < until and any(call.task for call in self._fleet.calls.values()):
-            self._collect(WAIT_SECONDS)
+        while time.monotonic() < until and self._fleet.busy:
+            self._collect()
             self._clock.tick()

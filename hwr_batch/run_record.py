@@ -14,12 +14,12 @@ from hwr_batch.config import JobConfig
 from hwr_batch.errors import ExitCode, HwrBatchError, Status
 from hwr_batch.ledger import Ledger
 from hwr_batch.log import run_id
+from hwr_batch.orders import ShardReport
 from hwr_batch.plan import Plan
 from hwr_batch.speed_curve import SpeedCurve
 from hwr_batch.stages import STAGES
 from hwr_batch.storage import Store, join
 from hwr_batch.watch import Facts
-from hwr_batch.worker import ShardReport
 
 RUN_RECORD = "_run.json"
 
@@ -76,7 +76,7 @@ class RunTotals:
         self.retries[cause] += 1
 
     def reading_seconds(self) -> float:
-        """Wall-clock seconds from the first worker that was ready to the last part: no start-up, no shutdown."""
+        """Wall-clock seconds from the first worker that was ready to the last part."""
         if self.first_worker is None or self.last_part is None:
             return 0.0
         return self.last_part - self.first_worker

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from hwr_batch.cores import usable_cores
+from hwr_batch.orders import WorkOrder
 from hwr_batch.records import ShardSpec
 from hwr_batch.schedule import Kind, Task
 from hwr_batch.watch import Watch
-from hwr_batch.worker import Worker, WorkOrder
+from hwr_batch.worker import Worker
 from hwr_batch.zoo.card import ModelBundle
 
 

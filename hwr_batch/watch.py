@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from hwr_batch.worker import ShardReport
+from hwr_batch.orders import ShardReport
 
 Facts = Mapping[str, str | int | float | bool]
 

@@ -6,14 +6,14 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hwr_batch import engine, image, results
 from hwr_batch.calibrate import Calibration
-from hwr_batch.config import JobConfig
 from hwr_batch.errors import DamagedPartError, Status
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
-from hwr_batch.memory import peak_bytes
+from hwr_batch.memory import peak_bytes, resident_bytes
+from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.pipeline import LineReader, ShardReading, read_rows
 from hwr_batch.records import Failure, LineResult, Row, ShardSpec
 from hwr_batch.schedule import Kind, Task
@@ -22,43 +22,6 @@ from hwr_batch.storage import AccessPolicy, ImageSource, Store, join
 from hwr_batch.zoo.card import ModelBundle
 
 FETCH_THREADS = 16  # reading and decoding; object stores answer in tens of milliseconds, so many at once
-
-
-@dataclass(frozen=True, slots=True)
-class WorkOrder:
-    """All that a worker needs besides the model: sent once to every worker.
-
-    `carried`: the carried columns, as the plan has them. `footer`: key-values that every part has.
-    `run_id`: of the run, for logs and metrics.
-    `cpus`: cores this worker may use. `several_on_host`: others share its host: threads must not be pinned.
-    """
-
-    config: JobConfig
-    carried: str
-    footer: Mapping[str, str]
-    cpus: int = 1
-    several_on_host: bool = False
-    run_id: str = ""
-
-    def with_cpus(self, cpus: int, *, several_on_host: bool) -> WorkOrder:
-        return replace(self, cpus=cpus, several_on_host=several_on_host)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardReport:
-    """What a finished task tells the driver. Counters add; `seconds` are by stage (StageClock).
-
-    `skipped`: the part was there already, written by an earlier run or another worker.
-    """
-
-    shard: int
-    by_status: Mapping[str, int]
-    seconds: Mapping[str, float]
-    reread: int = 0
-    differing: int = 0
-    store_retries: Mapping[str, int] | None = None
-    skipped: bool = False
-    rss_bytes: int = 0
 
 
 class Worker:
@@ -104,12 +67,12 @@ class Worker:
         uri = join(self._order.config.output, results.part_name(task.spec.index))
         if task.kind is Kind.PROBE:
             return self._probe(task)
-        if not self._store.exists(uri):
-            return self._read_shard(task, uri)
         try:
+            if not self._store.exists(uri):
+                return self._read_shard(task, uri)
             return self._retry(task, uri) if self._order.config.run.retry_failed else self._already(task, uri)
         except DamagedPartError:
-            return self._read_shard(task, uri)  # cut short or overwritten by something else: made again
+            return self._read_shard(task, uri, overwrite=True)  # cut short or overwritten by something else
 
     def read(self, rows: tuple[Row, ...]) -> list[LineResult]:
         """Read rows without writing anything."""
@@ -124,12 +87,16 @@ class Worker:
         """How often the store was asked once more: while this grows the worker waits, it does not hang."""
         return sum(self._store.retries.values())
 
-    def _read_shard(self, task: Task, uri: str) -> ShardReport:
+    def _read_shard(self, task: Task, uri: str, *, overwrite: bool = False) -> ShardReport:
+        """A part that landed meanwhile, from another copy or another driver, stands: its counts are known to
+        somebody, and a line that timed out here may be read there. `overwrite`: a damaged one does not."""
         clock = StageClock()
         rows, carried = self._rows(task.spec)
         shard = self._read(task, _condemn(rows, task.crashed), clock)
         with clock.stage("write"):
             finished = self._judged(shard.complete())
+            if not overwrite and self._store.exists(uri):
+                return self._already(task, uri)
             self._store.put(uri, results.encode_part(finished, carried, self._footer(task.spec)))
         return self._report(task, finished, clock, shard)
 
@@ -192,7 +159,14 @@ class Worker:
     def _already(self, task: Task, uri: str) -> ShardReport:
         with self._store.open(uri) as file:
             counts = results.read_counts(file, name=uri)
-        return ShardReport(task.spec.index, counts.by_status, {}, skipped=True, rss_bytes=peak_bytes())
+        return ShardReport(
+            task.spec.index,
+            counts.by_status,
+            {},
+            skipped=True,
+            rss_bytes=peak_bytes(),
+            resident_bytes=resident_bytes(),
+        )
 
     def _new_retries(self) -> dict[str, int]:
         """Retries of the store since the last report, by cause."""
@@ -220,6 +194,7 @@ class Worker:
             differing=shard.differing,
             store_retries=self._new_retries(),
             rss_bytes=peak_bytes(),
+            resident_bytes=resident_bytes(),
         )
 
 

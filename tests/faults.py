@@ -162,6 +162,9 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed in the middle of a request is no news."""
+
 
 def _send_head(upstream: http.client.HTTPConnection, request: http.server.BaseHTTPRequestHandler) -> None:
     upstream.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)

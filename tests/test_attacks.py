@@ -197,6 +197,23 @@ def test_pixel_and_byte_bombs_cost_their_own_row(folder: Path, model: Path, tmp_
     assert found == dict.fromkeys(attacks, "image_too_large")
 
 
+def test_images_just_under_the_cap_do_not_add_up(folder: Path, model: Path, tmp_path: Path) -> None:
+    """Each is 0.2 MB as a file and 144 MB as pixels: one by one they fit, by sixteen threads at once not."""
+    assert cv2.imwrite(str(folder / "large.png"), np.full((12_000, 12_000), 200, np.uint8))
+    names = [f"{number}.png" for number in range(12)]
+    for name in names:
+        os.link(folder / "large.png", folder / name)
+    manifest = write_manifest(folder / "manifest.csv", [{"image": name} for name in names])
+    plain = write_manifest(folder / "plain.csv", [{"image": "good.png"}])
+    run_here = ("--model", str(model), "--actors", "0")
+    usual, code, said = measured("recognize", str(plain), str(tmp_path / "usual"), *run_here)
+    assert code == ExitCode.COMPLETE, said
+    peak, code, said = measured("recognize", str(manifest), str(tmp_path / "out"), *run_here)
+    assert code == ExitCode.COMPLETE, said
+    assert [row["status"] for row in rows_of(tmp_path / "out")] == ["ok"] * len(names)
+    assert peak - usual < 4 * 144_000_000
+
+
 def test_a_server_that_never_stops_sending_is_left(folder: Path, model: Path, tmp_path: Path) -> None:
     with Web() as web:
         rows = [{"image": "bomb.png"}, {"image": "good.png"}]
@@ -259,15 +276,18 @@ def test_a_cell_of_any_size_ends_the_plan_and_not_the_machine(
 
 
 def planned(manifest: Path, model: Path) -> tuple[int, int, str]:
-    """Peak resident bytes, exit code and stderr of `plan` in a process of its own."""
-    command = [
-        *(sys.executable, "-m", "hwr_batch", "plan", str(manifest)),
-        "--model",
-        str(model),
-        "--sample",
-        "0",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    """`measured` of a plan."""
+    return measured("plan", str(manifest), "--model", str(model), "--sample", "0")
+
+
+def measured(*command: str) -> tuple[int, int, str]:
+    """Peak resident bytes, exit code and stderr of a command in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hwr_batch", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr is not None
     said = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)

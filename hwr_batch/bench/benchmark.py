@@ -12,8 +12,8 @@ import openvino as ov
 from hwr_batch.bench import contenders, width_sweep
 from hwr_batch.bench.lines import LineSet, gathered_lines, made_lines, write_manifest
 from hwr_batch.bench.process import in_own_process
-from hwr_batch.bench.report import ModelReport, Report, load_average, machine
-from hwr_batch.bench.rounds import measure
+from hwr_batch.bench.report import ModelReport, Report, machine
+from hwr_batch.bench.rounds import load_average, measure
 from hwr_batch.bench.setting import Setting
 from hwr_batch.config import AccessOptions, Padding, Precision
 from hwr_batch.cores import usable_cores
@@ -21,6 +21,8 @@ from hwr_batch.errors import ConfigError
 from hwr_batch.zoo.card import ModelBundle
 
 VARIANTS = (Precision.BF16.value, Padding.TRIM.value, Padding.FULL.value)
+
+IDLE = 0.3  # load per core above which a machine is not idle enough to measure on
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class BenchOptions:
 def run(bundles: Sequence[ModelBundle], options: BenchOptions, tell: Callable[[str], None]) -> Report:
     """Measure every model on the same lines. Raises ConfigError, ManifestError, ModelError, StorageError."""
     cores, load = options.cores or usable_cores(), load_average()
+    if load is not None and load > IDLE * cores:
+        tell(f"warning: other work is running (load {load:.1f} on {cores} cores): figures will be too low")
     with tempfile.TemporaryDirectory(prefix="hwr-batch-bench-") as folder:
         lines = _lines(options, Path(folder))
         models = tuple(_model(bundle, lines, options, cores, Path(folder), tell) for bundle in bundles)

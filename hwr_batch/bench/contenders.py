@@ -39,15 +39,13 @@ def compared(
     precision, padding = main
     changes = {"precision": precision, "padding": padding}
     found = [
-        Contender("demo", "demo", "the demo's way: one line, one request, f32"),
-        Contender("ray-data", "ray-data", f"a usual Ray Data job: {_usual(card)}, f32"),
+        Contender("demo", "demo", "the demo's way, one request, f32"),
+        Contender("ray-data", "ray-data", f"a usual Ray Data job, {_usual(card)}"),
         *_batched(card),
         Contender("hwr-batch", "hwr-batch", f"hwr-batch, {precision}, padding {padding}", changes),
-        *(variant for name in also for variant in _variants(name, changes)),
         Contender("limit", "limit", "its networks alone, all cores", changes),
-        Contender(
-            "arithmetic", "arithmetic", "arithmetic limit: content FLOPs at matrix-product speed", changes
-        ),
+        Contender("arithmetic", "arithmetic", "content FLOPs at matrix-product speed", changes),
+        *(variant for name in also for variant in _variants(name, changes)),
     ]
     return [
         contender for contender in found if contender.way not in without and contender.name not in without
@@ -76,11 +74,7 @@ def _doubling(cores: int) -> Iterator[int]:
 
 
 def _usual(card: ModelCard) -> str:
-    return (
-        "batches padded to their widest"
-        if card.context is Context.GLOBAL
-        else "THROUGHPUT, width as published"
-    )
+    return "padded to the batch" if card.context is Context.GLOBAL else "full width, f32"
 
 
 def _batched(card: ModelCard) -> Iterator[Contender]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from hwr_batch import __version__
-from hwr_batch.bench.rounds import Outcome
+from hwr_batch.bench.rounds import Outcome, load_average
 from hwr_batch.bench.width_sweep import WidthCost
 
 SCHEMA_VERSION = 1
@@ -101,10 +100,6 @@ class Report:
             "timed": "without start-up; with reading images and, in ray-data and hwr-batch, writing Parquet",
             "models": [model.to_json() for model in self.models],
         }
-
-
-def load_average() -> float | None:
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def machine(cpu: str, cores: int, load_before: float | None) -> Machine:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from hwr_batch.calibrate.calibration import Acceptance, Calibration, Judge
 from hwr_batch.calibrate.curves import fit_increasing, fit_index, fit_temperature
@@ -14,7 +15,6 @@ from hwr_batch.calibrate.features import Floats, LineFeatures, design, log_odds
 from hwr_batch.calibrate.held_out import HeldOut, examine
 from hwr_batch.calibrate.sample import JudgedLines, LineSample, line_keys
 from hwr_batch.errors import ConfigError
-from hwr_batch.evaluate.edits import compare
 from hwr_batch.evaluate.normalise import AS_AN_ARCHIVE, Normalisation
 from hwr_batch.evaluate.referenced import REFERENCE, referenced_batches, refuse_foreign
 from hwr_batch.evaluate.truth import TruthTable
@@ -118,12 +118,13 @@ def fit(lines: JudgedLines, options: CalibrateOptions, *, made_with: dict[str, s
 
 def judged_lines(batch: Columns, normalisation: Normalisation) -> JudgedLines:
     """The rows of `batch` that were read and have a reference that is not blank."""
-    kept, edits = [], []
+    kept, edits, characters = [], [], []
     for at, (text, reference) in enumerate(zip(batch["text"], batch[REFERENCE], strict=True)):
         expected = "" if text is None or reference is None else normalisation.apply(reference)
         if expected:
             kept.append(at)
-            edits.append(compare(expected, normalisation.apply(text)))
+            edits.append(Levenshtein.distance(expected, normalisation.apply(text)))
+            characters.append(len(expected))
 
     def column(name: str) -> list[Any]:
         return [batch[name][at] for at in kept]
@@ -136,8 +137,8 @@ def judged_lines(batch: Columns, normalisation: Normalisation) -> JudgedLines:
             text=column("text"),
             width=column("image_width"),
         ),
-        edits=np.array([line.edits for line in edits], np.float64),
-        characters=np.array([line.characters for line in edits], np.float64),
+        edits=np.array(edits, np.float64),
+        characters=np.array(characters, np.float64),
     )
 
 

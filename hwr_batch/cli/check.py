@@ -9,7 +9,6 @@ from pathlib import Path
 
 import typer
 
-from hwr_batch import doctor as machine
 from hwr_batch.cli import options
 from hwr_batch.errors import ExitCode
 from hwr_batch.results import verify as proof
@@ -36,6 +35,8 @@ def verify(output: options.OutputArgument, as_json: options.JsonOption = False) 
 
 def doctor(as_json: options.JsonOption = False) -> None:
     """Show what this machine has and what would go wrong."""
+    from hwr_batch import doctor as machine  # brings OpenVINO, which the driver of a cluster does without
+
     found = machine.examine(os.environ, Path.home())
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))

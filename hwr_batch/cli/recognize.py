@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from hwr_batch import forecast, job
+from hwr_batch import job
 from hwr_batch.cli import display, options
 from hwr_batch.cli.signals import StopRequest
 from hwr_batch.config import JobConfig, Padding, Precision, RunOptions, Wide
@@ -113,6 +113,8 @@ def plan(
         shard_lines=shard_lines,
         limit=limit,
     )
+    from hwr_batch import forecast  # brings OpenVINO, which the driver of a cluster does without
+
     shown = display.for_stream()
     found = forecast.forecast(config, load_model(config, shown), Store(), sample)
     if as_json:

@@ -154,17 +154,16 @@ class ParquetManifest:
         """The shard's rows as one record batch of all columns."""
         cursor, self._cursor = self._cursor, None  # a cursor that fails is not used again
         if self._image.data is not None and (found := self._take_at_once(spec)):
-            return pa.concat_batches(found)
+            return _all_of(found, spec)
         group = int(np.searchsorted(self._ends, spec.first_row, side="right"))
         if cursor is None or not self._group_start(group) <= cursor.row <= spec.first_row:
             if cursor is not None:
                 cursor.close()
             cursor = self._cursor_at(group)
         batches = cursor.take(spec)
-        if sum(batch.num_rows for batch in batches) < spec.rows:
-            raise ValueError("it has fewer rows than when it was planned")
+        shard = _all_of(batches, spec)
         self._cursor = cursor
-        return pa.concat_batches(batches)
+        return shard
 
     def _take_at_once(self, spec: ShardSpec) -> list[Any]:
         """The shard's rows by one read of its row groups; nothing where they are too large for that."""
@@ -173,7 +172,7 @@ class ParquetManifest:
         )
         groups = [group for group in range(first, last + 1) if group < len(self._ends)]
         start, stop = group_span(self._metadata, groups)
-        if stop - start > AT_ONCE:
+        if not groups or stop - start > AT_ONCE:
             return []
         with open_file(self.uri, self._store) as file:
             span = read_span(file, start, stop)
@@ -216,6 +215,13 @@ class _Cursor:
             self._left = self._left.slice(step)
             self.row += step
         return taken
+
+
+def _all_of(batches: list[Any], spec: ShardSpec) -> Any:
+    """One record batch of them all. Raises ValueError where they are fewer rows than the shard has."""
+    if sum(batch.num_rows for batch in batches) < spec.rows:
+        raise ValueError("it has fewer rows than when it was planned")
+    return pa.concat_batches(batches)
 
 
 def _rows_only(count: int) -> Any:

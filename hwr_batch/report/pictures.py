@@ -17,6 +17,7 @@ from PIL import Image
 
 from hwr_batch import image
 from hwr_batch.config import AccessOptions, Limits
+from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import HwrBatchError, LineError
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
 from hwr_batch.plan import Plan
@@ -30,6 +31,7 @@ PICTURE_BYTES = 40_000  # base64 characters of one picture at most
 ALL_BYTES = 2_400_000  # of all
 QUALITIES = (70, 45, 20)
 THREADS = 8
+LARGEST = 50_000_000  # pixels of an image that a picture is cut from, and of all that are open at once
 
 Place = tuple[str, int]
 """Part name and 0-based row within the part."""
@@ -50,13 +52,15 @@ def pictures(
 ) -> dict[Place, Picture]:
     """Pictures of `lines` (place → line id). A picture that cannot be had is a sentence, never an error."""
     try:
-        source = ImageSource(store, AccessPolicy.for_manifest(plan.manifest, access), Limits())
+        policy = AccessPolicy.for_manifest(plan.manifest, access)
+        source = ImageSource(store, policy, Limits(image_pixels=LARGEST))
         rows = _rows(plan, store, sorted(lines))
     except (HwrBatchError, OSError) as exc:
         nothing = Picture(missing=cut(f"the manifest cannot be read again: {exc}", 300))
         return dict.fromkeys(lines, nothing)
+    room = DecodeRoom(LARGEST)
     with ThreadPoolExecutor(THREADS) as threads:
-        made = threads.map(lambda place: _picture(source, rows.get(place), lines[place]), lines)
+        made = threads.map(lambda place: _picture(source, room, rows.get(place), lines[place]), lines)
         return _within(dict(zip(lines, made, strict=True)))
 
 
@@ -74,18 +78,18 @@ def _rows(plan: Plan, store: Store, places: Iterable[Place]) -> dict[Place, Row]
     return found
 
 
-def _picture(source: ImageSource, row: Row | None, line_id: str) -> Picture:
+def _picture(source: ImageSource, room: DecodeRoom, row: Row | None, line_id: str) -> Picture:
     if row is None or row.line_id != line_id:
         return Picture(missing="the manifest has changed since the run")
     try:
         data = source.fetch(row.image) if row.embedded is None else row.embedded
-        page = image.open_page(data, page=row.page, channels=3, limits=source.limits)
-        line, _ = image.crop(page, row)
+        with room.hold(image.pixel_count(data, row.page)):
+            page = image.open_page(data, page=row.page, channels=3, limits=source.limits)
+            return thumbnail(image.crop(page, row)[0])
     except LineError as failure:
         return Picture(missing=cut(failure.sentence, 300))
     except (HwrBatchError, OSError) as exc:
         return Picture(missing=cut(f"the image cannot be read again: {exc}", 300))
-    return thumbnail(line)
 
 
 def thumbnail(line: Pixels) -> Picture:

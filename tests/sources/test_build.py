@@ -20,7 +20,7 @@ from hwr_batch.errors import ManifestError
 from hwr_batch.image import crop, open_page
 from hwr_batch.manifest import open_manifest
 from hwr_batch.plan import cut_shards, mark_spacing
-from hwr_batch.records import Row
+from hwr_batch.records import Row, ShardSpec
 from hwr_batch.sources import BuildOptions, LineFormat, Problem, Summary, build
 from hwr_batch.sources import alto as alto_format
 from hwr_batch.sources.ahead import ahead
@@ -184,6 +184,9 @@ def test_a_shard_of_an_embedded_manifest_is_one_read(tmp_path: Path) -> None:
         rows = manifest.read(spec).rows
         assert [row.embedded for row in rows] == [images[row.image] for row in rows]
         assert len(store.spans) == 1
+    for beyond in (ShardSpec(0, 290, 20), ShardSpec(0, 300, 1), ShardSpec(0, 5000, 10)):
+        with pytest.raises(ManifestError, match="fewer rows"):
+            manifest.read(beyond)
     # Reads of shards in order touch every byte of the images once.
     store.spans.clear()
     for spec in shards:
