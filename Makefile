@@ -1,6 +1,8 @@
 # make demo    builds .venv and reads the bundled sample lines
 # make test    runs the tests            make check   formatter, linter, types
 # make bench   reads lines in several ways and compares; options in BENCH, e.g. BENCH='--model ppocr-v6-small'
+# make chaos   reads lines on a cluster while faults strike; SEEDS='0-19' says which, LINES=1000 how many lines
+# make scale   drives the scheduler through a million shards on ten thousand simulated workers
 # make setup   only builds .venv, with hwr-batch in .venv/bin
 PYTHON ?= python3.11
 VENV := .venv
@@ -8,7 +10,10 @@ BIN := $(VENV)/bin
 DEMO := demo-output
 BENCH_OUTPUT := bench-output
 
-.PHONY: setup demo bench test check lock clean
+SEEDS ?= 0-19
+LINES ?= 1000
+
+.PHONY: setup demo bench test chaos scale check lock clean
 
 setup: $(VENV)/.installed
 
@@ -26,6 +31,12 @@ bench: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+chaos: setup
+	PYTHONPATH=tests $(BIN)/python -m chaos.run --lines $(LINES) $(SEEDS)
+
+scale: setup
+	$(BIN)/python -m pytest -m slow
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -26,6 +26,7 @@ from hwr_batch.watch import Facts, Watch
 from hwr_batch.zoo.card import ModelBundle
 
 SAVE_SECONDS = 15.0  # between saves of the progress
+REPORT_PARTS = 32  # that the run's own page looks into: a second of the driver's time, 30,000 lines
 
 
 class Display(Protocol):
@@ -92,7 +93,9 @@ def _write_report(config: JobConfig, store: Store, display: Display) -> None:
     from hwr_batch import report  # templates and picture codecs, which the run itself does without
 
     try:
-        report.write_report(config.output, store, report.ReportOptions(access=config.access))
+        report.write_report(
+            config.output, store, report.ReportOptions(parts=REPORT_PARTS, access=config.access)
+        )
     except (HwrBatchError, OSError) as error:
         display.message(f"no {report.REPORT} was written: {error}")
 
@@ -181,8 +184,8 @@ class _Driver:
         missing = self.unfinished()
         if missing or self.ledger.lines != self.plan.rows:
             raise IncompleteError(
-                f"{self.ledger.lines} result rows for {self.plan.rows} manifest rows, {missing} parts missing: "
-                "run `hwr-batch verify OUTPUT` and report this as a bug"
+                f"{self.ledger.lines} result rows for {self.plan.rows} manifest rows, {missing} parts "
+                "missing: run `hwr-batch verify OUTPUT` and report this as a bug"
             )
         return self.plan.rows
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
+import ray.util.client
 
 from hwr_batch.config import RunOptions
 from hwr_batch.cores import usable_cores
@@ -20,6 +21,9 @@ from hwr_batch.zoo.card import ModelBundle
 CORES_PER_ACTOR = 8  # at most, when chosen automatically: one Python process keeps about so many cores busy
 CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 2.0  # between looks at the nodes: a look asks the head, and a cluster has hundreds
+HEAD_SECONDS = (
+    20.0  # a cluster whose head is silent for so long is gone; Ray itself ends the process after 60
+)
 MEBIBYTE = 1024 * 1024
 
 
@@ -37,22 +41,50 @@ class Node:
 
 
 class Nodes:
-    """The living nodes, looked at now and then."""
+    """The living nodes, looked at now and then.
+
+    Without its head (the GCS) nothing is asked: Ray's own calls would wait a minute and then end this process
+    without a word to Python.
+    """
 
     def __init__(self) -> None:
+        self._head = _head_address()
         self._seen: dict[str, Node] = {}
         self._looked = float("-inf")
+        self._answered = time.monotonic()
 
     def now(self) -> dict[str, Node]:
-        """Living nodes by id, at most LOOK_SECONDS old."""
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._seen = {node.id: node for node in _living()}
-            self._looked = time.monotonic()
+        """Living nodes by id, a few seconds old at most. ConfigError when the head is gone."""
+        now = time.monotonic()
+        if now - self._looked > LOOK_SECONDS:
+            self._looked = now
+            if self._head is None or _answers(self._head):
+                self._answered = now
+                self._seen = {node.id: node for node in _living()}
+            elif now - self._answered > HEAD_SECONDS:
+                raise ConfigError(
+                    f"the head of the Ray cluster ({self._head}) has not answered for {HEAD_SECONDS:.0f} "
+                    "seconds: start the cluster again, then run the same command again to resume"
+                )
         return self._seen
 
     def room_for(self, cpus: int) -> int:
         """How many actors of `cpus` cores fit."""
         return sum(node.cores // cpus for node in self.now().values())
+
+
+def _head_address() -> str | None:
+    """host:port of the GCS; None over ray://, from where it is out of sight."""
+    return None if ray.util.client.ray.is_connected() else str(ray.get_runtime_context().gcs_address)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _living() -> list[Node]:

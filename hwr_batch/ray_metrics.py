@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ray.util.metrics import Counter, Gauge
 
+from hwr_batch.memory import resident_bytes
 from hwr_batch.orders import ShardReport
 
 
@@ -28,6 +29,7 @@ class WorkerMetrics:
 
     def shard_done(self, report: ShardReport) -> None:
         """Count one report. Counters refuse an increment of 0, so those are left out."""
+        self.memory(resident_bytes())
         self._count_shard("found_done" if report.skipped else "written")
         if report.skipped:
             return

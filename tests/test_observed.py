@@ -92,7 +92,14 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
                 [
                     *(sys.executable, "-m", "hwr_batch", "recognize", str(manifest), str(output)),
                     *("--model", str(model), "--shard-lines", "16", "--address", cluster.address),
-                    *("--actors", "2", "--max-error-rate", "0.5", "--log-level", "info"),
+                    *(
+                        "--actors",
+                        "1",
+                        "--max-error-rate",
+                        "0.5",
+                        "--log-level",
+                        "info",
+                    ),  # so no second copies
                 ],
                 capture_output=True,
                 text=True,

@@ -39,7 +39,7 @@ def manifest(
         typer.Option("--colour", help="with --embed: keep colour, for models that see it (ppocr-v6-small)"),
     ] = False,
     pages: Annotated[
-        bool, typer.Option("--pages", help="images are whole pages: find their lines (hwr-batch[pages])")
+        bool, typer.Option("--pages", help="images are whole pages: find their lines (extra `pages`)")
     ] = False,
     draw: Annotated[
         str | None, typer.Option(help="with --pages: a folder for pictures of the first pages, lines drawn")

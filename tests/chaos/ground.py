@@ -21,7 +21,7 @@ from s3_server import S3Server, find_rclone, serve_s3
 from tiny import parts, write_lines, write_manifest, write_model
 
 SHARD_LINES = 16
-DEADLY_EVERY = 397  # one image of so many ends its worker in the deadly manifest
+DEADLY_EVERY = 600  # one image of so many ends its worker in the deadly manifest
 HOOK = Path(__file__).parent / "hook"
 MEBIBYTE = 1024 * 1024
 QUICK_DEATH = {  # a raylet's death is known after seconds instead of half a minute
