@@ -7,7 +7,7 @@ options may change texts (bf16, trim), the sample is also read the plain way and
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -66,7 +66,8 @@ class Forecast:
         }
 
     def sentences(self) -> Iterator[str]:
-        yield f"{self.rows:,} rows in {self.shards:,} shards of about {self.shard_lines:,}, model {self.model}"
+        shards = f"{self.shards:,} shards of about {self.shard_lines:,}"
+        yield f"{self.rows:,} rows in {shards}, model {self.model}"
         for result in self.first:
             reading = result.reading
             told = f"{reading.score:.3f} {reading.text!r}" if reading else f"{result.status}: {result.error}"
@@ -83,9 +84,11 @@ class Forecast:
             yield f"{self.differing} of {self.sampled} sampled texts differ from f32 at the published width"
 
 
-def forecast(config: JobConfig, bundle: ModelBundle, store: Store, sample: int) -> Forecast:
+def forecast(
+    config: JobConfig, bundle: ModelBundle, store: Store, sample: int, tell: Callable[[str], None]
+) -> Forecast:
     """Scan, and read the first `sample` rows. Writes nothing."""
-    plan = make_plan(config, bundle, store, lambda text: None)
+    plan = make_plan(config, bundle, store, tell)
     rows = _sample(plan, config, store, sample)
     results: list[LineResult] = []
     speed = None

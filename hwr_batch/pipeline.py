@@ -204,7 +204,12 @@ def _prepare_line(reader: LineReader, page: Pixels, row: Row) -> PreparedLine | 
     try:
         line, x = image.crop(page, row)
         return preprocess.prepare(
-            line, x=x, height=reader.card.height, width=reader.card.width, wide=reader.options.wide
+            line,
+            x=x,
+            height=reader.card.height,
+            width=reader.card.width,
+            wide=reader.options.wide,
+            step=max(1, int(reader.network.geometry.stride)),
         )
     except LineError as failure:
         return Failure(failure.status, failure.sentence)

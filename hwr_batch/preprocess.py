@@ -18,18 +18,21 @@ from hwr_batch.records import Piece, Pixels, PreparedLine
 MAX_ASPECT = 500
 
 
-def prepare(line: Pixels, *, x: int, height: int, width: int, wide: Wide) -> PreparedLine:
+def prepare(line: Pixels, *, x: int, height: int, width: int, wide: Wide, step: int = 1) -> PreparedLine:
     """Make one line the network's input.
 
     `line`: uint8 (H, W) or (H, W, 3), its left edge at source-image column `x`. `height`, `width`: the
-    model's; width 0 takes any. Lines keep their aspect ratio, `height * W // H` columns, at least 1
-    (Open Model Zoo demo, INTER_AREA in both directions). Wider than `width`: `split` reads the line in
+    model's. Lines keep their aspect ratio, `height * W // H` columns, at least 1 (Open Model Zoo demo,
+    INTER_AREA in both directions); where `width` is 0 the nearest multiple of `step`, the columns of one
+    frame, so that the widths a network meets stay few. Wider than `width`: `split` reads the line in
     pieces, `fit` squeezes it, `reject` raises LineError line_too_wide, as does, except under `fit`,
     any line more than MAX_ASPECT times as wide as high.
     """
     _check(line)
     rows, columns = line.shape[:2]
     natural = max(1, height * columns // rows)
+    if width == 0:
+        natural = max(step, (natural + step // 2) // step * step)
     too_wide = 0 < width < natural
     if too_wide and wide is Wide.REJECT:
         raise _too_wide(f"The line needs {natural} columns at the model's height, which takes {width}.")

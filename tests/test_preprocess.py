@@ -110,6 +110,13 @@ def test_any_width_is_one_piece_where_the_model_takes_any() -> None:
     assert only(prepare(noise(96, 9000), x=0, height=96, width=0, wide=Wide.REJECT)).own == (0, 9000)
 
 
+@pytest.mark.parametrize(("columns", "expected"), [(3, 8), (203, 200), (204, 208), (205, 208), (1000, 1000)])
+def test_a_model_of_any_width_gets_a_multiple_of_its_stride(columns: int, expected: int) -> None:
+    piece = only(prepare(noise(48, columns), x=0, height=48, width=0, wide=Wide.SPLIT, step=8))
+    assert piece.pixels.shape == (48, expected)
+    assert piece.scale == columns / expected
+
+
 @pytest.mark.parametrize(
     "line", [np.zeros((0, 5), np.uint8), np.zeros(5, np.uint8), np.zeros((4, 4), np.float32)]
 )

@@ -22,6 +22,7 @@ from hwr_batch.bench.setting import Measured, Setting
 from hwr_batch.config import Wide
 from hwr_batch.engine import EngineOptions, threads, ways
 from hwr_batch.engine.forms import Form
+from hwr_batch.engine.geometry import probed_geometry
 from hwr_batch.engine.graph import CannotElide
 from hwr_batch.engine.source import open_network
 from hwr_batch.errors import ModelError
@@ -32,7 +33,10 @@ def read(setting: Setting) -> Measured:
     """Seconds over all networks of a line, one network after another, all cores on each."""
     noted: list[NotedModel] = []
     form = _form(setting, noted)
-    _read_all(form, _pieces(setting), setting.cores)
+    pieces = _pieces(setting, _width_step(form, setting))
+    for model in noted:
+        model.inputs.clear()
+    _read_all(form, pieces, setting.cores)
     used = [model for model in noted if model.inputs]
     if not used:
         raise ModelError("bench: no tensor was seen on its way to the network; the limit cannot be measured")
@@ -70,7 +74,7 @@ def _form(setting: Setting, noted: list[NotedModel]) -> Form:
     """The form that the engine chooses for this setting, its compiled models noted."""
     card, core = setting.bundle.card, ov.Core()
     options = EngineOptions(setting.precision, setting.padding, setting.cores)
-    properties = threads.properties(options, setting.cores)
+    properties = threads.properties(options, setting.cores, any_width=card.width == 0)
 
     def compile_model(network: Any) -> NotedModel:
         noted.append(NotedModel(core.compile_model(network, "CPU", properties)))
@@ -83,11 +87,22 @@ def _form(setting: Setting, noted: list[NotedModel]) -> Form:
         return ways.as_published(network, card, options, compile_model).form
 
 
-def _pieces(setting: Setting) -> list[Pixels]:
+def _width_step(form: Form, setting: Setting) -> int:
+    """What the job rounds widths to; finding it runs the network."""
+    card = setting.bundle.card
+    return 1 if card.width else int(probed_geometry(form, card).stride)
+
+
+def _pieces(setting: Setting, step: int) -> list[Pixels]:
     card = setting.bundle.card
     prepared = (
         preprocess.prepare(
-            read_line(line.path, card), x=0, height=card.height, width=card.width, wide=Wide.SPLIT
+            read_line(line.path, card),
+            x=0,
+            height=card.height,
+            width=card.width,
+            wide=Wide.SPLIT,
+            step=step,
         )
         for line in setting.lines
     )

@@ -8,7 +8,7 @@ from hwr_batch.cli import accuracy, bench, calibrate, check, export, manifest, m
 
 app = typer.Typer(
     name="hwr-batch",
-    help="Batch handwriting recognition: a manifest of text-line images in, Parquet with text and scores out.",
+    help="Batch handwriting recognition: a manifest of line images in, Parquet with text and scores out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -26,7 +26,8 @@ class Speed:
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] < now - SPEED_WINDOW:
             self._seen.pop(0)
-        (then, before), elapsed = self._seen[0], now - self._seen[0][0]
+        then, before = self._seen[0]
+        elapsed = now - then
         return (done - before) / elapsed if elapsed > 0 else 0.0
 
 
@@ -112,7 +113,8 @@ class PlainDisplay:
         share = done / self._total if self._total else 1.0
         left = eta(self._total - done, speed)
         self.message(
-            f"{done:,}/{self._total:,} lines ({share:.1%}), {speed:.1f} lines/s, ETA {left}, failed {failed:,}"
+            f"{done:,}/{self._total:,} lines ({share:.1%}), {speed:.1f} lines/s, "
+            f"ETA {left}, failed {failed:,}"
         )
 
 

@@ -116,7 +116,7 @@ def plan(
     from hwr_batch import forecast  # brings OpenVINO, which the driver of a cluster does without
 
     shown = display.for_stream()
-    found = forecast.forecast(config, load_model(config, shown), Store(), sample)
+    found = forecast.forecast(config, load_model(config, shown), Store(), sample, shown.message)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
         return

@@ -36,11 +36,13 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     core, card = ov.Core(), bundle.card
     streams = options.threads or usable_cores()
     network = open_network(core, bundle)
-    compile_for = {n: _compiler(core, card, threads.properties(options, n)) for n in (1, streams)}
+    compile_for = {
+        n: _compiler(core, card, threads.properties(options, n, any_width=card.width == 0))
+        for n in (1, streams)
+    }
 
-    def publish(
-        streams: int = 1,
-    ) -> Way:  # samples need no speed, and every stream has its own 2000-wide buffers
+    def publish(streams: int = 1) -> Way:
+        """By default with one stream: samples need no speed, and each stream has 2000-wide buffers."""
         return as_published(network, card, options, compile_for[streams])
 
     way, fallback = _checked_way(network, card, options, compile_for[streams], publish)

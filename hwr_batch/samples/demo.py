@@ -23,14 +23,15 @@ def main(output: str) -> int:
     recognize = ["recognize", manifest, output, "--model", "english-open", "--actors", "2"]
     commands = [[*recognize, "--max-error-rate", BROKEN_SHARE], ["evaluate", output], ["verify", output]]
     for position, arguments in enumerate(commands):
-        print(f"$ hwr-batch {' '.join(arguments)}", flush=True)
+        sys.stdout.write(f"$ hwr-batch {' '.join(arguments)}\n")
+        sys.stdout.flush()
         code = subprocess.run([sys.executable, "-m", "hwr_batch", *arguments], check=False).returncode
         if code:
             return code
         if position == 0:
             _show(output)
-    print(
-        f"\nThe results are {output}/part-*.parquet. Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT"
+    sys.stdout.write(
+        f"\nThe results are {output}/part-*.parquet. Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT\n"
     )
     return 0
 
