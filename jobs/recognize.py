@@ -1,7 +1,4 @@
-"""`hwr-batch recognize` for Ray jobs.
-
-    ray job submit --working-dir . -- python jobs/recognize.py MANIFEST OUTPUT …
-"""
+"""`hwr-batch recognize` for Ray jobs: `ray job submit --working-dir . -- python jobs/recognize.py …`."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def main(output: str) -> int:
         if position == 0:
             _show(output)
     sys.stdout.write(
-        f"\nThe results are {output}/part-*.parquet. Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT\n"
+        f"\nThe results are {output}/part-*.parquet.\n"
+        "Next: hwr-batch recognize YOUR-MANIFEST.csv YOUR-OUTPUT, or open the page "
+        f"{output}/_report.html\n"
     )
     return 0
 
