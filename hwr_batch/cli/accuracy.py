@@ -10,15 +10,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from hwr_batch import evaluate as accuracy
 from hwr_batch.cli import options
+from hwr_batch.cli.accuracy_shown import show
 from hwr_batch.errors import ExitCode
-from hwr_batch.evaluate import EvaluateOptions, Evaluation, Figures, Normalisation
+from hwr_batch.evaluate import EvaluateOptions, Normalisation
 from hwr_batch.storage import Store, normalize
-
-WORST_SHOWN = 8
 
 
 def evaluate(
@@ -59,38 +57,14 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
-        _show(found)
+        show(found, Console())
     if fail_under is not None and found.fails_under(fail_under):
         sys.stderr.write(f"label accuracy is under {fail_under}: look at the worst lines above\n")
         raise typer.Exit(int(ExitCode.OVER_ERROR_BUDGET))
-    sys.stderr.write("next: --by COLUMN for groups, --json for the confusions and all worst lines\n")
+    sys.stderr.write("next: --by COLUMN for groups, --json for every figure, confusion and worst line\n")
 
 
 def _normalisation(raw: bool, ignore_case: bool, ignore_punctuation: bool) -> Normalisation:
     if raw:
         return Normalisation.none()
     return Normalisation(fold_case=ignore_case, drop_punctuation=ignore_punctuation)
-
-
-def _show(found: Evaluation) -> None:
-    console = Console()
-    table = Table(title="accuracy", caption=found.normalisation.sentence())
-    for heading in ("", "lines", "characters", "label accuracy", "CER", "WER", "exact lines"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    _add(table, "all", found.figures)
-    for name, figures in found.groups.items():
-        _add(table, name, figures)
-    console.print(table)
-    for status, count in sorted(found.failed.items()):
-        console.print(f"{count} lines {status}: all their characters count as missing", highlight=False)
-    if found.without_reference or found.blank_reference:
-        left_out = found.without_reference + found.blank_reference
-        console.print(f"{left_out} lines have no reference text and are left out", highlight=False)
-    for line in found.worst[:WORST_SHOWN]:
-        console.print(f"  {line.line_id}", markup=False, highlight=False)
-
-
-def _add(table: Table, name: str, figures: Figures) -> None:
-    rates = (figures.label_accuracy, figures.cer, figures.wer, figures.exact)
-    shown = ("-" if rate is None else f"{rate:.3f}" for rate in rates)
-    table.add_row(name, f"{figures.lines:,}", f"{figures.characters:,}", *shown)
