@@ -33,6 +33,15 @@ class Delimited:
     delimiter: str
     names: tuple[str, ...] = ()
 
+    def as_begun(self, data: bytes) -> Delimited:
+        """Split at semicolons where the file's first line holds some and no comma.
+
+        Spreadsheets write CSV like that in countries where the comma is the decimal sign.
+        """
+        header = data.lstrip(b"\xef\xbb\xbf\r\n").partition(b"\n")[0]
+        semicolons = self.delimiter == "," and b"," not in header and b";" in header
+        return Delimited(";") if semicolons else self
+
     def split(self, data: bytes, final: bool) -> Records:
         """A record is a list of cells, str. See `blocks.Splitter`."""
         text, starts = decoded(data), line_starts(data)

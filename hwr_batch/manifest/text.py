@@ -10,6 +10,7 @@ import hashlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
@@ -104,7 +105,9 @@ class TextManifest:
                 file.read(1)  # so that a missing file is missed now
                 return form, Start()
             stream = chunks(file, self.uri, self._codec, size=READ_CHUNK)
-            head = next(blocks(stream, form.split, self.uri, Start()), None)
+            begun = next(stream, b"")
+            form = form.as_begun(begun)
+            head = next(blocks(chain([begun], stream), form.split, self.uri, Start()), None)
         if head is None:
             raise ManifestError(f"{redact(self.uri)}: is empty; begin it with a header that names `image`")
         return self._named(form, head)

@@ -57,6 +57,22 @@ def test_known_files_cut_into_chunks_of_one_byte(data, expected, monkeypatch):
     assert images(data) == expected
 
 
+SEMICOLONS = [
+    b"image;text\na.png;one, two\nb.png;\n",
+    b'\xef\xbb\xbf"image";"text"\r\n"a.png";"x;y"\r\n"b.png";""\r\n',
+]
+
+
+@pytest.mark.parametrize("data", SEMICOLONS)
+def test_a_csv_with_semicolons_is_read_as_spreadsheets_write_it(data):
+    assert images(data) == ["a.png", "b.png"]
+
+
+def test_a_semicolon_beside_commas_is_part_of_a_name():
+    assert images(b"image,a;b\nx;y.png,1\n") == ["x;y.png"]
+    assert images(b"image\nx;y.png\n") == ["x;y.png"]
+
+
 def test_tabs():
     assert images(b'text\timage\n"a\tb"\ta,1.png\n', "m.tsv") == ["a,1.png"]
 
