@@ -44,7 +44,8 @@ def open_manifest(uri: str, store: ManifestStore, *, carried: pa.Schema | None =
         raise ManifestError(f"{redact(uri)}: Parquet compresses its own columns; give it uncompressed")
     raise ManifestError(
         f"{redact(uri)}: is no manifest by its name; "
-        f"use {', '.join(_TEXT_FORMATS)} (each also .gz or .zst) or .parquet"
+        f"use {', '.join(_TEXT_FORMATS)} (each also .gz or .zst) or .parquet, "
+        "or make one of images, folders and layout files: hwr-batch manifest SOURCE -o lines.parquet"
     )
 
 
