@@ -30,7 +30,7 @@ def show(found: Evaluation, console: Console) -> None:
 
 def _figures(found: Evaluation) -> Table:
     table = Table(title="accuracy (95 % interval)", caption=found.normalisation.sentence())
-    for heading in ("", "lines", "characters", "label accuracy", "CER", "WER", "exact lines"):
+    for heading in ("", "lines", "chars", "label accuracy", "CER", "WER", "exact lines"):
         table.add_column(heading, justify="right" if heading else "left", overflow="fold")
     for name, figures in {"all": found.figures, **found.groups}.items():
         counts = (f"{figures.lines:,}", f"{figures.characters:,}")
