@@ -159,7 +159,7 @@ def test_the_limit_replays_what_the_engine_feeds(bundle: ModelBundle, tmp_path: 
     setting = _setting(bundle, fitting, tmp_path)
     noted: list[limit_way.NotedModel] = []
     form = limit_way._form(setting, noted)
-    limit_way._read_all(form, limit_way._pieces(setting), 1)
+    limit_way._read_all(form, limit_way._pieces(setting, step=1), 1)
     columns, sequence = noted
     assert len(columns.inputs) == 20
     assert all(
