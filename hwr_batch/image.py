@@ -1,4 +1,4 @@
-"""Image file bytes → page pixels → the pixels of one line.
+"""Image file bytes → page pixels.
 
 One stated treatment for whatever archives hold:
 
@@ -19,25 +19,20 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Sequence
-from typing import TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from hwr_batch.config import Limits
 from hwr_batch.errors import LineError, Status
-from hwr_batch.records import Box, Pixels, Row
+from hwr_batch.records import Pixels
 
 # Pillow warns at 89 and refuses at 178 million pixels, whatever our own cap is: ours replaces it.
 Image.MAX_IMAGE_PIXELS = None
 # OpenCV logs each damaged file on stderr; here it becomes a row. The lines that libjpeg and libpng print
 # themselves ("Corrupt JPEG data: …") have no switch in the wheel; they name no file and quote no text.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-Points: TypeAlias = NDArray[np.float64]
 
 _READ = "JPEG, PNG, TIFF, JPEG 2000, WebP, BMP, GIF, PNM"
 _SIGNATURES = (
@@ -69,7 +64,6 @@ DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
     *(struct.error, ArithmeticError, RuntimeError, MemoryError, Warning),
 )
-_FARTHEST = 2**21  # px; beyond any image OpenCV decodes, and safe in its 28.4 fixed-point coordinates
 
 
 def use_threads(count: int) -> None:
@@ -101,6 +95,11 @@ def open_page(
     return pixels
 
 
+def with_channels(page: Pixels, channels: int) -> Pixels:
+    """A grey page, uint8 (H, W), as it is for 1 channel, as (H, W, 3) of equal channels for 3."""
+    return page if channels == 1 else np.asarray(cv2.cvtColor(page, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
 def pixel_count(data: bytes, page: int | None = None) -> int:
     """Pixels that `open_page` would unpack, from the header alone; 0 where it would refuse at once."""
     try:
@@ -111,25 +110,6 @@ def pixel_count(data: bytes, page: int | None = None) -> int:
         return 0
     width, height = image.size
     return int(width * height)
-
-
-def crop(page: Pixels, row: Row) -> tuple[Pixels, int]:
-    """The line a manifest row means: its pixels and the page x of its left edge.
-
-    A region that sticks out of the page is clipped to it, as layout files often overshoot by a few
-    pixels; one that misses the page is an error. With a polygon alone the line is its bounding box;
-    outside the polygon the line is painted with its background: the median inside, per channel,
-    which is paper, as ink covers less than half of a line. A view of `page` where nothing is painted.
-    Raises LineError region_invalid.
-    """
-    if row.polygon is None:
-        if row.box is None:
-            return page, 0
-        left, top, right, bottom = _inside(page, row.box)
-        return page[top:bottom, left:right], left
-    points = _points(row.polygon)
-    left, top, right, bottom = _inside(page, row.box or _bounds(points))
-    return _paint_outside(page[top:bottom, left:right], points - (left, top)), left
 
 
 def _header(data: bytes) -> Image.Image:
@@ -243,58 +223,5 @@ def _by_pillow(image: Image.Image, channels: int) -> Pixels:
     return pixels
 
 
-def _points(polygon: Sequence[tuple[float, float]]) -> Points:
-    """float64 (N, 2) x, y; at least three, finite, spanning an area."""
-    points = np.asarray(polygon, np.float64).reshape(-1, 2)
-    if len(points) < 3:
-        raise _invalid(f"A polygon needs at least 3 points, this one has {len(points)}.")
-    if not (np.abs(points) < _FARTHEST).all():  # false for NaN, too
-        raise _invalid("A point of the polygon lies far outside any image.")
-    if cv2.contourArea(cv2.convexHull(points.astype(np.float32))) < 1:
-        raise _invalid("The polygon has no area: its points lie on one line.")
-    return points
-
-
-def _bounds(points: Points) -> Box:
-    """The pixels the points lie in or between, the last ones included."""
-    left, top = np.floor(points.min(axis=0)).astype(int).tolist()
-    right, bottom = np.floor(points.max(axis=0)).astype(int).tolist()
-    return Box(left, top, right - left + 1, bottom - top + 1)
-
-
-def _inside(page: Pixels, box: Box) -> tuple[int, int, int, int]:
-    """Left, top, right, bottom of the box's part on the page; right and bottom exclusive."""
-    if box.width < 1 or box.height < 1:
-        raise _invalid(
-            f"The crop box is {box.width} × {box.height} pixels: width and height must be at least 1."
-        )
-    height, width = page.shape[:2]
-    left, right = max(box.x, 0), min(box.x + box.width, width)
-    top, bottom = max(box.y, 0), min(box.y + box.height, height)
-    if left >= right or top >= bottom:
-        raise _invalid(
-            f"The region {box.width} × {box.height} at ({box.x}, {box.y}) lies outside the image,"
-            f" which is {width} × {height} pixels."
-        )
-    return left, top, right, bottom
-
-
-def _paint_outside(line: Pixels, points: Points) -> Pixels:
-    """`line` with everything outside the polygon (points in line pixels) turned to background."""
-    mask = np.zeros(line.shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, shift=4)
-    if not mask.any():
-        raise _invalid("The polygon lies outside the crop box or the image.")
-    if mask.all():
-        return line
-    painted = line.copy()
-    painted[mask == 0] = np.median(line[mask > 0], axis=0).astype(np.uint8)
-    return painted
-
-
 def _unreadable(sentence: str) -> LineError:
     return LineError(Status.IMAGE_UNREADABLE, sentence)
-
-
-def _invalid(sentence: str) -> LineError:
-    return LineError(Status.REGION_INVALID, sentence)

@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from hwr_batch import ctc, image, preprocess, wide
+from hwr_batch import ctc, image, preprocess, region, wide
 from hwr_batch.binarize import binarize_gnhk
 from hwr_batch.config import Binarize, ReadingOptions
 from hwr_batch.decode_room import DecodeRoom
@@ -190,19 +190,24 @@ def _prepare_image(
         with clock.stage("read"):
             data = first.embedded if first.embedded is not None else reader.fetch(first.image)
         with reader.room.hold(image.pixel_count(data, first.page)), clock.stage("decode"):
-            page = image.open_page(
-                data, page=first.page, channels=reader.card.channels, limits=reader.options.limits
-            )
-            if _binarize(reader) is Binarize.GNHK:
-                page = binarize_gnhk(page)
+            page = _open_page(reader, data, first.page)
             return [_prepare_line(reader, page, row) for row in rows]
     except LineError as failure:
         return [Failure(failure.status, failure.sentence)] * len(rows)
 
 
+def _open_page(reader: LineReader, data: bytes, page: int | None) -> Pixels:
+    """The page as the network sees it, binarised where that is asked for."""
+    channels, limits = reader.card.channels, reader.options.limits
+    if _binarize(reader) is not Binarize.GNHK:
+        return image.open_page(data, page=page, channels=channels, limits=limits)
+    grey = image.open_page(data, page=page, channels=1, limits=limits)
+    return image.with_channels(binarize_gnhk(grey), channels)
+
+
 def _prepare_line(reader: LineReader, page: Pixels, row: Row) -> PreparedLine | Failure:
     try:
-        line, x = image.crop(page, row)
+        line, x = region.crop(page, row)
         return preprocess.prepare(
             line,
             x=x,

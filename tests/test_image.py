@@ -15,8 +15,9 @@ from PIL import Image
 
 from hwr_batch.config import Limits
 from hwr_batch.errors import LineError, Status
-from hwr_batch.image import crop, open_page
+from hwr_batch.image import open_page
 from hwr_batch.records import Box, Pixels, Row
+from hwr_batch.region import crop
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 

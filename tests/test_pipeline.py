@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import pytest
 from tiny import card, line_image
 
 from hwr_batch import pipeline
-from hwr_batch.config import ReadingOptions
+from hwr_batch.config import Binarize, ReadingOptions
 from hwr_batch.errors import LineError, Status, StorageError
 from hwr_batch.pipeline import LineReader, read_rows
 from hwr_batch.records import Box, Failure, FrameGeometry, Frames, Pixels, Row
@@ -180,9 +180,8 @@ def test_stage_seconds_are_all_accounted_for() -> None:
     assert clock.seconds()["decode"] > 0
 
 
-def test_binarised_pages_reach_the_network_in_two_tones(tmp_path: Path) -> None:
-    from hwr_batch.config import Binarize
-
+@pytest.mark.parametrize(("channels", "shape"), [(1, ()), (3, (3,))])
+def test_binarised_pages_reach_the_network_in_two_tones(channels: int, shape: tuple[int, ...]) -> None:
     seen: list[Pixels] = []
 
     class Looking(WidthNetwork):
@@ -193,9 +192,11 @@ def test_binarised_pages_reach_the_network_in_two_tones(tmp_path: Path) -> None:
 
     page = cv2.imencode(".png", line_image(3, width=300))[1].tobytes()
     options = ReadingOptions(binarize=Binarize.GNHK)
-    line_reader = LineReader(CARD, LETTERS, Looking(), Shelf(a=page), options, None, ThreadPoolExecutor(1))
+    model = replace(CARD, channels=channels)
+    line_reader = LineReader(model, LETTERS, Looking(), Shelf(a=page), options, None, ThreadPoolExecutor(1))
     read_rows(line_reader, [Row(0, "0", "a")], StageClock())
-    assert set(np.unique(seen[0])) <= {0, 255}
+    assert seen[0].shape[2:] == shape
+    assert set(np.unique(seen[0])) == {0, 255}
 
 
 def test_the_models_cards_ask_for_their_own_binarisation() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from hwr_batch import image
+from hwr_batch import image, region
 from hwr_batch.bench.setting import BenchLine
 from hwr_batch.config import AccessOptions, Limits
 from hwr_batch.errors import ConfigError, LineError
@@ -96,7 +96,7 @@ def _cut_out(row: Row, source: ImageSource, folder: Path) -> BenchLine | None:
     try:
         data = row.embedded if row.embedded is not None else source.fetch(row.image)
         page = image.open_page(data, page=row.page, channels=3, limits=Limits())
-        pixels, _ = image.crop(page, row)
+        pixels, _ = region.crop(page, row)
     except LineError:
         return None
     whole = row.box is None and row.polygon is None and row.page is None

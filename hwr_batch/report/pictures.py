@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from hwr_batch import image
+from hwr_batch import image, region
 from hwr_batch.config import AccessOptions, Limits
 from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import HwrBatchError, LineError
@@ -85,7 +85,7 @@ def _picture(source: ImageSource, room: DecodeRoom, row: Row | None, line_id: st
         data = source.fetch(row.image) if row.embedded is None else row.embedded
         with room.hold(image.pixel_count(data, row.page)):
             page = image.open_page(data, page=row.page, channels=3, limits=source.limits)
-            return thumbnail(image.crop(page, row)[0])
+            return thumbnail(region.crop(page, row)[0])
     except LineError as failure:
         return Picture(missing=cut(failure.sentence, 300))
     except (HwrBatchError, OSError) as exc:

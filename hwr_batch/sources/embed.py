@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from hwr_batch import image
+from hwr_batch import image, region
 from hwr_batch.config import Limits
 from hwr_batch.errors import LineError, Status
 from hwr_batch.records import Box, Pixels, Row
@@ -56,7 +56,7 @@ class Embedder:
     def _line(self, page: Pixels, line: FoundLine) -> list[Item]:
         try:
             row = Row(0, line.line_id, line.image, box=line.box, polygon=line.polygon)
-            pixels, left = image.crop(page, row)
+            pixels, left = region.crop(page, row)
             box = Box(left, _top(line), pixels.shape[1], pixels.shape[0])
             return [replace(line, embedded=encode(pixels, self.kind), cropped=True, box=box)]
         except LineError as exc:

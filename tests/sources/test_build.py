@@ -17,10 +17,11 @@ import pytest
 
 from hwr_batch.config import AccessOptions, Limits
 from hwr_batch.errors import ManifestError
-from hwr_batch.image import crop, open_page
+from hwr_batch.image import open_page
 from hwr_batch.manifest import open_manifest
 from hwr_batch.plan import cut_shards, mark_spacing
 from hwr_batch.records import Row, ShardSpec
+from hwr_batch.region import crop
 from hwr_batch.sources import BuildOptions, LineFormat, Problem, Summary, build
 from hwr_batch.sources import alto as alto_format
 from hwr_batch.sources.ahead import ahead
