@@ -50,3 +50,8 @@ def equal_widths(widths: Sequence[int], batch: int) -> list[tuple[int, ...]]:
             groups.append(tuple(order[start:end]))
             start = end
     return groups
+
+
+def smallest_fitting(sizes: Sequence[int], lines: int) -> int:
+    """The smallest of the batch sizes, ascending, that holds so many lines."""
+    return next(size for size in sizes if size >= lines)

@@ -147,6 +147,8 @@ def _chosen(way: Way, fallback: str) -> Facts:
     if way.columns is not None:
         facts |= {"margin": way.widths.margin, "width_step": way.widths.step, "stride": way.columns.stride}
         facts["radius"] = max(way.columns.before, way.columns.after)
+    if way.batches:
+        facts["batches"] = " ".join(map(str, way.batches))
     return {**facts, "fallback": fallback} if fallback else facts
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from hwr_batch.engine.batches import Widths, equal_widths
+from hwr_batch.engine.batches import Widths, equal_widths, smallest_fitting
 from hwr_batch.errors import ModelError
 from hwr_batch.records import Frames, Pixels
 
@@ -78,14 +78,14 @@ class WholeForm:
 class SplitForm:
     """Convolutions line by line at content width, then the recurrent part over a batch of lines.
 
-    `sequence` takes exactly `batch` lines, so that a line's answer cannot depend on how many came with it.
+    `sizes`: the batches that `sequence` may take, see `batch_sizes`; what stays empty holds zeros.
     """
 
-    def __init__(self, columns: Any, sequence: Any, widths: Widths, *, batch: int) -> None:
+    def __init__(self, columns: Any, sequence: Any, widths: Widths, sizes: Sequence[int]) -> None:
         self._widths = widths
-        self._batch = batch
-        self.window = batch
-        shape = sequence.input(0).get_shape()
+        self._sizes = sizes
+        self.window = max(sizes)
+        shape = (self.window, *(d.get_length() for d in _dimensions(sequence)[1:]))
         self._lanes = Lanes(
             lambda: (
                 columns.create_infer_request(),
@@ -102,25 +102,24 @@ class SplitForm:
             for place, piece in enumerate(pieces):
                 _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
                 features[place] = columns.get_output_tensor(0).data[0]
-            features[len(pieces) :] = 0  # empty places of a last batch
-            _infer(sequence, features)
+            features[len(pieces) :] = 0
+            _infer(sequence, features[: smallest_fitting(self._sizes, len(pieces))])
             return _frames(sequence, len(pieces))
 
 
 class TrimmedSplitForm:
-    """As `SplitForm`, over no more frames than the content needs: only equal widths share a batch.
+    """As `SplitForm`, over no more frames than the content needs: only equal widths share a batch."""
 
-    Empty places are filled up: kernels for another batch size may round otherwise.
-    """
-
-    def __init__(self, columns: Any, sequence: Any, widths: Widths, *, batch: int, window: int) -> None:
+    def __init__(
+        self, columns: Any, sequence: Any, widths: Widths, sizes: Sequence[int], *, window: int
+    ) -> None:
         self._widths = widths
-        self._batch = batch
+        self._sizes = sizes
         self.window = window
         self._lanes = Lanes(lambda: (columns.create_infer_request(), sequence.create_infer_request()))
 
     def groups(self, pieces: Sequence[Pixels]) -> list[tuple[int, ...]]:
-        return equal_widths([self._widths.of(piece.shape[1]) for piece in pieces], self._batch)
+        return equal_widths([self._widths.of(piece.shape[1]) for piece in pieces], max(self._sizes))
 
     def read(self, pieces: Sequence[Pixels]) -> list[Frames]:
         with self._lanes.one() as (columns, sequence):
@@ -128,9 +127,40 @@ class TrimmedSplitForm:
             for piece in pieces:
                 _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
                 features.append(columns.get_output_tensor(0).data[0].copy())
-            features += [np.zeros_like(features[0])] * (self._batch - len(features))
+            places = smallest_fitting(self._sizes, len(features))
+            features += [np.zeros_like(features[0])] * (places - len(features))
             _infer(sequence, np.stack(features))
             return _frames(sequence, len(pieces))
+
+
+def batch_sizes(sequence: Any, candidates: Sequence[int], *, frames: int) -> tuple[int, ...]:
+    """Those of `candidates`, ascending, at which a batch answers to the bit as the largest does.
+
+    Kernels for another batch size may round otherwise, and a line's answer must not depend on how many came
+    with it. Tried on drawn features of so many frames (T, for a network that takes any number).
+    """
+    request = sequence.create_infer_request()
+    shape = [
+        max(candidates),
+        *(frames if d.is_dynamic else d.get_length() for d in _dimensions(sequence)[1:]),
+    ]
+    features = np.random.default_rng(96).standard_normal(shape).astype(np.float32)
+    _infer(request, features)
+    whole = _frames(request, max(candidates))
+    alike = []
+    for size in sorted(candidates):
+        _infer(request, features[:size])
+        if all(map(_equal, _frames(request, size), whole)):
+            alike.append(size)
+    return tuple(alike)
+
+
+def _dimensions(compiled: Any) -> list[Any]:
+    return list(compiled.input(0).get_partial_shape())
+
+
+def _equal(some: Frames, other: Frames) -> bool:
+    return np.array_equal(some.classes, other.classes) and np.array_equal(some.log_probs, other.log_probs)
 
 
 def padded(piece: Pixels, width: int) -> Pixels:

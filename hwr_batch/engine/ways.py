@@ -10,7 +10,7 @@ from hwr_batch.config import Padding
 from hwr_batch.engine import elide, head, split
 from hwr_batch.engine.batches import Widths
 from hwr_batch.engine.columns import Columns
-from hwr_batch.engine.forms import Form, SplitForm, TrimmedSplitForm, WholeForm
+from hwr_batch.engine.forms import Form, SplitForm, TrimmedSplitForm, WholeForm, batch_sizes
 from hwr_batch.engine.graph import CannotElide, Walk, walk
 from hwr_batch.engine.options import EngineOptions
 from hwr_batch.zoo.card import Context, ModelCard
@@ -23,6 +23,8 @@ TRIM_STEP = 96  # columns: coarser widths, so that more lines share a batch
 TRIM_BATCH = (
     8  # lines: measured 3 % slower each than 16, but a window's rarer widths leave fewer places empty
 )
+PART_BATCHES = (1, 4, 8)  # lines: what a last batch of fewer may take; four cost hardly more than three
+CHECKED_FRAMES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Way:
 
     `columns`: where the output's frames lie, None where the network was not walked. `at_full_width`: the same
     compiled network with nothing left out, None where the published form has to be compiled for that.
+    `batches`: lines that may share a run of the recurrent part, none where there is no such part.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Way:
     widths: Widths
     columns: Columns | None = None
     at_full_width: Form | None = None
+    batches: tuple[int, ...] = ()
 
 
 def as_published(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
@@ -88,12 +92,20 @@ def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model:
     batch = options.batch if exact else min(options.batch, TRIM_BATCH)
     split.set_batch(sequence, batch, any_length_axis=None if exact else axis)
     parts = compile_model(head.take_pixels(first, card)), compile_model(_answering(sequence, card, options))
-    widths = _widths(found, exact=exact)
+    widths, sizes = _widths(found, exact=exact), _batch_sizes(parts[1], batch, options)
     if exact:
-        form: Form = SplitForm(*parts, widths, batch=batch)
-        return Way("exact: split at recurrence", form, widths, found.output)
-    form = TrimmedSplitForm(*parts, widths, batch=batch, window=options.window)
-    return Way("trim", form, widths, found.output)
+        form: Form = SplitForm(*parts, widths, sizes)
+        return Way("exact: split at recurrence", form, widths, found.output, batches=sizes)
+    form = TrimmedSplitForm(*parts, widths, sizes, window=options.window)
+    return Way("trim", form, widths, found.output, batches=sizes)
+
+
+def _batch_sizes(sequence: Any, batch: int, options: EngineOptions) -> tuple[int, ...]:
+    """The full batch, and smaller ones for what is left over where they were seen to answer alike."""
+    if not options.self_check:
+        return (batch,)
+    candidates = [size for size in PART_BATCHES if size < batch]
+    return batch_sizes(sequence, [*candidates, batch], frames=CHECKED_FRAMES)
 
 
 def _widths(found: Walk, *, exact: bool) -> Widths:
