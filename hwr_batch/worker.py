@@ -33,6 +33,7 @@ class Worker:
     def __init__(self, bundle: ModelBundle, order: WorkOrder) -> None:
         image.use_threads(1)
         results.use_threads(max(1, order.cpus // 2))
+        results.load_libraries()
         config = order.config
         self._order = order
         self._store = Store()

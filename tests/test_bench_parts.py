@@ -160,13 +160,13 @@ def test_the_limit_replays_what_the_engine_feeds(bundle: ModelBundle, tmp_path: 
     noted: list[limit_way.NotedModel] = []
     form = limit_way._form(setting, noted)
     limit_way._read_all(form, limit_way._pieces(setting, step=1), 1)
-    columns, sequence = noted
+    columns, *sequences = noted
     assert len(columns.inputs) == 20
     assert all(
         array.shape[3] >= min(line.columns(bundle.card.height), bundle.card.width)
         for array, line in zip(columns.inputs, fitting.lines, strict=True)
     )
-    assert sum(len(array) for array in sequence.inputs) >= 20
+    assert sum(len(array) for sequence in sequences for array in sequence.inputs) >= 20
     measured = limit_way.read(setting)
     assert measured.lines == 20
     assert measured.seconds > 0

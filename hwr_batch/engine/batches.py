@@ -52,6 +52,10 @@ def equal_widths(widths: Sequence[int], batch: int) -> list[tuple[int, ...]]:
     return groups
 
 
-def smallest_fitting(sizes: Sequence[int], lines: int) -> int:
-    """The smallest of the batch sizes, ascending, that holds so many lines."""
-    return next(size for size in sizes if size >= lines)
+def shared_out(run: tuple[int, ...], sizes: Sequence[int]) -> list[tuple[int, ...]]:
+    """A run of at most `sizes[-1]` lines as one batch, or as several of `sizes[0]` where fewer places
+    would stay empty. `sizes`: the batches there are, ascending."""
+    part, whole = sizes[0], sizes[-1]
+    if len(run) > whole - part:
+        return [run]
+    return [run[start : start + part] for start in range(0, len(run), part)]

@@ -9,12 +9,13 @@ from typing import Any, TypeAlias
 
 import openvino as ov
 
-from hwr_batch.config import Padding
+from hwr_batch.config import Padding, Precision
 from hwr_batch.cores import usable_cores
 from hwr_batch.engine import selfcheck, threads
 from hwr_batch.engine.forms import Form
 from hwr_batch.engine.geometry import probed_geometry, published_geometry
 from hwr_batch.engine.graph import CannotElide
+from hwr_batch.engine.machine import has_bf16
 from hwr_batch.engine.options import EngineOptions
 from hwr_batch.engine.ordered import read_in_order
 from hwr_batch.engine.source import open_network
@@ -49,7 +50,9 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     if fallback:
         way = publish(streams)
     geometry = published_geometry(network, card) if card.width else probed_geometry(way.form, card)
-    facts = {**_machine(core, options, streams), **_chosen(way, fallback)}
+    precision, without = _precision(options)
+    reasons = "; ".join(filter(None, (fallback, without)))
+    facts = {**_machine(core, options, streams), "precision": precision, **_chosen(way, reasons)}
     return Engine(way, lambda: publish().form, geometry, card, facts, options.ahead)
 
 
@@ -142,6 +145,16 @@ def _checked_way(
     return (published, f"self-check: {difference}") if difference else (way, "")
 
 
+def _precision(options: EngineOptions) -> tuple[str, str]:
+    """What OpenVINO will really compute in, and why that is not what was asked for (else "").
+
+    On a CPU without bf16 it silently takes f32: a cluster of both kinds would read with both.
+    """
+    if options.precision is not Precision.BF16 or has_bf16():
+        return str(options.precision), ""
+    return str(Precision.F32), "bf16 was asked for, but this worker's CPU has none: it reads in f32"
+
+
 def _chosen(way: Way, fallback: str) -> Facts:
     facts: dict[str, str | int | float | bool] = {"path": way.name}
     if way.columns is not None:
@@ -157,7 +170,6 @@ def _machine(core: Any, options: EngineOptions, streams: int) -> Facts:
         "openvino": ov.__version__,
         "cpu": core.get_property("CPU", "FULL_DEVICE_NAME"),
         "isa": threads.instruction_set(),
-        "precision": str(options.precision),
         "streams": streams,
         "threads": streams,
         "pinning": not options.several_on_host,

@@ -6,7 +6,7 @@ requests and buffers. Lanes are lent and taken back, so any number of threads ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
@@ -15,7 +15,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from hwr_batch.engine.batches import Widths, equal_widths, smallest_fitting
+from hwr_batch.engine.batches import Widths, equal_widths, shared_out
 from hwr_batch.errors import ModelError
 from hwr_batch.records import Frames, Pixels
 
@@ -78,89 +78,59 @@ class WholeForm:
 class SplitForm:
     """Convolutions line by line at content width, then the recurrent part over a batch of lines.
 
-    `sizes`: the batches that `sequence` may take, see `batch_sizes`; what stays empty holds zeros.
+    `sequences`: the recurrent part by the number of lines it takes, see `batches.shared_out`; empty places
+    hold zeros. `trimmed`: it runs over no more frames than the content needs, so that only lines of equal
+    width share a batch.
     """
 
-    def __init__(self, columns: Any, sequence: Any, widths: Widths, sizes: Sequence[int]) -> None:
+    def __init__(
+        self, columns: Any, sequences: Mapping[int, Any], widths: Widths, *, window: int, trimmed: bool
+    ) -> None:
         self._widths = widths
-        self._sizes = sizes
-        self.window = max(sizes)
-        shape = (self.window, *(d.get_length() for d in _dimensions(sequence)[1:]))
+        self._sizes = sorted(sequences)
+        self._trimmed = trimmed
+        self.window = window
         self._lanes = Lanes(
             lambda: (
                 columns.create_infer_request(),
-                sequence.create_infer_request(),
-                np.zeros(shape, np.float32),
+                {size: sequence.create_infer_request() for size, sequence in sequences.items()},
             )
         )
 
     def groups(self, pieces: Sequence[Pixels]) -> list[tuple[int, ...]]:
-        return [tuple(range(len(pieces)))]
+        widths = [self._widths.of(piece.shape[1]) if self._trimmed else 0 for piece in pieces]
+        runs = equal_widths(widths, self._sizes[-1])
+        return [group for run in runs for group in shared_out(run, self._sizes)]
 
     def read(self, pieces: Sequence[Pixels]) -> list[Frames]:
-        with self._lanes.one() as (columns, sequence, features):
-            for place, piece in enumerate(pieces):
-                _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
-                features[place] = columns.get_output_tensor(0).data[0]
-            features[len(pieces) :] = 0
-            _infer(sequence, features[: smallest_fitting(self._sizes, len(pieces))])
-            return _frames(sequence, len(pieces))
-
-
-class TrimmedSplitForm:
-    """As `SplitForm`, over no more frames than the content needs: only equal widths share a batch."""
-
-    def __init__(
-        self, columns: Any, sequence: Any, widths: Widths, sizes: Sequence[int], *, window: int
-    ) -> None:
-        self._widths = widths
-        self._sizes = sizes
-        self.window = window
-        self._lanes = Lanes(lambda: (columns.create_infer_request(), sequence.create_infer_request()))
-
-    def groups(self, pieces: Sequence[Pixels]) -> list[tuple[int, ...]]:
-        return equal_widths([self._widths.of(piece.shape[1]) for piece in pieces], max(self._sizes))
-
-    def read(self, pieces: Sequence[Pixels]) -> list[Frames]:
-        with self._lanes.one() as (columns, sequence):
+        with self._lanes.one() as (columns, sequences):
             features: list[NDArray[np.float32]] = []
             for piece in pieces:
                 _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
                 features.append(columns.get_output_tensor(0).data[0].copy())
-            places = smallest_fitting(self._sizes, len(features))
-            features += [np.zeros_like(features[0])] * (places - len(features))
-            _infer(sequence, np.stack(features))
-            return _frames(sequence, len(pieces))
+            size = next(size for size in self._sizes if size >= len(pieces))
+            features += [np.zeros_like(features[0])] * (size - len(features))
+            _infer(sequences[size], np.stack(features))
+            return _frames(sequences[size], len(pieces))
 
 
-def batch_sizes(sequence: Any, candidates: Sequence[int], *, frames: int) -> tuple[int, ...]:
-    """Those of `candidates`, ascending, at which a batch answers to the bit as the largest does.
+def answer_alike(whole: Any, part: Any, *, lines: int, frames: int) -> bool:
+    """Whether `part`, the recurrent part for fewer `lines`, answers to the bit as `whole` does for more.
 
     Kernels for another batch size may round otherwise, and a line's answer must not depend on how many came
     with it. Tried on drawn features of so many frames (T, for a network that takes any number).
     """
-    request = sequence.create_infer_request()
-    shape = [
-        max(candidates),
-        *(frames if d.is_dynamic else d.get_length() for d in _dimensions(sequence)[1:]),
-    ]
+    shape = [d.get_length() if d.is_static else frames for d in list(whole.input(0).get_partial_shape())]
     features = np.random.default_rng(96).standard_normal(shape).astype(np.float32)
-    _infer(request, features)
-    whole = _frames(request, max(candidates))
-    alike = []
-    for size in sorted(candidates):
-        _infer(request, features[:size])
-        if all(map(_equal, _frames(request, size), whole)):
-            alike.append(size)
-    return tuple(alike)
-
-
-def _dimensions(compiled: Any) -> list[Any]:
-    return list(compiled.input(0).get_partial_shape())
-
-
-def _equal(some: Frames, other: Frames) -> bool:
-    return np.array_equal(some.classes, other.classes) and np.array_equal(some.log_probs, other.log_probs)
+    answers = []
+    for compiled, count in ((whole, shape[0]), (part, lines)):
+        request = compiled.create_infer_request()
+        _infer(request, features[:count])
+        answers.append(_frames(request, lines))
+    return all(
+        np.array_equal(a.classes, b.classes) and np.array_equal(a.log_probs, b.log_probs)
+        for a, b in zip(*answers, strict=True)
+    )
 
 
 def padded(piece: Pixels, width: int) -> Pixels:

@@ -32,30 +32,26 @@ def cut(network: Any) -> tuple[Any, Any]:
     return ov.Model([tensor], columns.get_parameters(), "columns"), sequence
 
 
-def set_batch(sequence: Any, batch: int, *, any_length_axis: int | None = None) -> None:
-    """Let the second part take 1 to `batch` lines at once (changes it), with an axis any number of frames.
+def with_batch(sequence: Any, batch: int, *, any_length_axis: int | None = None) -> Any:
+    """A copy of the second part that takes `batch` lines at once; with an axis, sequences of any length.
 
-    Raises CannotElide where its answer is not as many lines long in exactly one axis afterwards.
+    Raises CannotElide where its answer is not `batch` lines long in exactly one axis.
     """
+    sequence = sequence.clone()
     shape = sequence.inputs[0].get_partial_shape()
+    shape[0] = batch
     if any_length_axis is not None:
         shape[any_length_axis] = -1
     single = sequence.outputs[0].get_partial_shape()
-    batched = _reshaped(sequence, shape, batch)
-    grown = [i for i, (a, b) in enumerate(zip(single, batched, strict=True)) if a != b and b == batch]
-    if batch > 1 and len(grown) != 1:
-        raise CannotElide(f"a batch of {batch} turns the answer's shape {single} into {batched}")
-    _reshaped(sequence, shape, ov.Dimension(1, batch))
-
-
-def _reshaped(sequence: Any, shape: Any, batch: Any) -> Any:
-    """The shape of the answer after `shape` with `batch` lines went in (changes `sequence`)."""
-    shape[0] = batch
     try:
         sequence.reshape({0: shape})
     except RuntimeError as exc:
         raise CannotElide(f"the recurrent part takes no batch: {str(exc).splitlines()[-1]}") from exc
-    return sequence.outputs[0].get_partial_shape()
+    batched = sequence.outputs[0].get_partial_shape()
+    grown = [i for i, (a, b) in enumerate(zip(single, batched, strict=True)) if a != b and b == batch]
+    if batch > 1 and len(grown) != 1:
+        raise CannotElide(f"a batch of {batch} turns the answer's shape {single} into {batched}")
+    return sequence
 
 
 def _merge_transposes(network: Any) -> None:

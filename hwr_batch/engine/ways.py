@@ -10,7 +10,7 @@ from hwr_batch.config import Padding
 from hwr_batch.engine import elide, head, split
 from hwr_batch.engine.batches import Widths
 from hwr_batch.engine.columns import Columns
-from hwr_batch.engine.forms import Form, SplitForm, TrimmedSplitForm, WholeForm, batch_sizes
+from hwr_batch.engine.forms import Form, SplitForm, WholeForm, answer_alike
 from hwr_batch.engine.graph import CannotElide, Walk, walk
 from hwr_batch.engine.options import EngineOptions
 from hwr_batch.zoo.card import Context, ModelCard
@@ -23,7 +23,7 @@ TRIM_STEP = 96  # columns: coarser widths, so that more lines share a batch
 TRIM_BATCH = (
     8  # lines: measured 3 % slower each than 16, but a window's rarer widths leave fewer places empty
 )
-PART_BATCHES = (1, 4, 8)  # lines: what a last batch of fewer may take; four cost hardly more than three
+PART_BATCH = 4  # lines of what is left over at the end of a shard, or of a width; three cost as much as four
 CHECKED_FRAMES = 64
 
 
@@ -89,23 +89,27 @@ def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model:
     elide.widen(first, found, exact=exact)
     if exact:
         first = head.each_output(first, lambda y: elide.repeat_steady(y, found.output, found, axis=axis))
-    batch = options.batch if exact else min(options.batch, TRIM_BATCH)
-    split.set_batch(sequence, batch, any_length_axis=None if exact else axis)
-    parts = compile_model(head.take_pixels(first, card)), compile_model(_answering(sequence, card, options))
-    widths, sizes = _widths(found, exact=exact), _batch_sizes(parts[1], batch, options)
-    if exact:
-        form: Form = SplitForm(*parts, widths, sizes)
-        return Way("exact: split at recurrence", form, widths, found.output, batches=sizes)
-    form = TrimmedSplitForm(*parts, widths, sizes, window=options.window)
-    return Way("trim", form, widths, found.output, batches=sizes)
+    widths = _widths(found, exact=exact)
+    columns = compile_model(head.take_pixels(first, card))
+
+    def sequence_for(batch: int) -> Any:
+        batched = split.with_batch(sequence, batch, any_length_axis=None if exact else axis)
+        return compile_model(_answering(batched, card, options))
+
+    sequences = _sequences(sequence_for, options.batch if exact else min(options.batch, TRIM_BATCH), options)
+    name, window = ("exact: split at recurrence", max(sequences)) if exact else ("trim", options.window)
+    form = SplitForm(columns, sequences, widths, window=window, trimmed=not exact)
+    return Way(name, form, widths, found.output, batches=tuple(sorted(sequences)))
 
 
-def _batch_sizes(sequence: Any, batch: int, options: EngineOptions) -> tuple[int, ...]:
-    """The full batch, and smaller ones for what is left over where they were seen to answer alike."""
-    if not options.self_check:
-        return (batch,)
-    candidates = [size for size in PART_BATCHES if size < batch]
-    return batch_sizes(sequence, [*candidates, batch], frames=CHECKED_FRAMES)
+def _sequences(sequence_for: Callable[[int], Any], batch: int, options: EngineOptions) -> dict[int, Any]:
+    """The recurrent part for a whole batch, and for a part of one where that is seen to answer alike."""
+    sequences = {batch: sequence_for(batch)}
+    if options.self_check and batch > PART_BATCH:
+        part = sequence_for(PART_BATCH)
+        if answer_alike(sequences[batch], part, lines=PART_BATCH, frames=CHECKED_FRAMES):
+            sequences[PART_BATCH] = part
+    return sequences
 
 
 def _widths(found: Walk, *, exact: bool) -> Widths:

@@ -55,6 +55,11 @@ def use_threads(count: int) -> None:
     pa.set_io_thread_count(count)
 
 
+def load_libraries() -> None:
+    """Load now what pyarrow would load with the first part: pandas, where it is installed, half a second."""
+    pa.array([""])
+
+
 @dataclass(frozen=True, slots=True)
 class ShardCounts:
     """How many lines a part holds, and of each status (statuses without a line are left out)."""

@@ -12,18 +12,30 @@ import pytest
 from hwr_batch.bench.limit_way import NotedModel
 from hwr_batch.config import Padding
 from hwr_batch.engine import ways
-from hwr_batch.engine.batches import smallest_fitting
-from hwr_batch.engine.forms import batch_sizes
+from hwr_batch.engine.batches import shared_out
+from hwr_batch.engine.forms import answer_alike
 from hwr_batch.engine.source import open_network
 from hwr_batch.zoo.card import ModelBundle
 
 from . import networks
 
 
-@pytest.mark.parametrize(("lines", "size"), [(1, 1), (2, 4), (4, 4), (5, 8), (9, 16), (16, 16)])
-def test_the_smallest_batch_that_fits(lines: int, size: int) -> None:
-    assert smallest_fitting((1, 4, 8, 16), lines) == size
-    assert smallest_fitting((16,), lines) == 16
+@pytest.mark.parametrize(
+    ("lines", "sizes", "batches"),
+    [
+        (16, (4, 16), [16]),
+        (13, (4, 16), [13]),  # four batches of four have as many places
+        (12, (4, 16), [4, 4, 4]),
+        (5, (4, 16), [4, 1]),
+        (5, (4, 8), [5]),
+        (3, (4, 8), [3]),
+        (3, (16,), [3]),
+    ],
+)
+def test_a_run_is_shared_out_over_the_fewest_places(lines: int, sizes: Any, batches: list[int]) -> None:
+    shared = shared_out(tuple(range(100, 100 + lines)), sizes)
+    assert [len(batch) for batch in shared] == batches
+    assert [i for batch in shared for i in batch] == list(range(100, 100 + lines))
 
 
 class Rounding:
@@ -33,7 +45,7 @@ class Rounding:
         self.wrong = wrong
 
     def input(self, _: int) -> Any:
-        return SimpleNamespace(get_partial_shape=lambda: ov.PartialShape([-1, -1, 2]))
+        return SimpleNamespace(get_partial_shape=lambda: ov.PartialShape([16, -1, 2]))
 
     def create_infer_request(self) -> Rounding:
         return self
@@ -49,35 +61,45 @@ class Rounding:
     def wait(self) -> None: ...
 
 
-def test_a_size_that_rounds_otherwise_is_not_used() -> None:
-    assert batch_sizes(Rounding({}), (1, 4, 8, 16), frames=7) == (1, 4, 8, 16)
-    assert batch_sizes(Rounding({1: 1e-3, 4: 1e-3}), (1, 4, 8, 16), frames=7) == (8, 16)
+def test_a_batch_that_rounds_otherwise_is_told_apart() -> None:
+    assert answer_alike(Rounding({}), Rounding({}), lines=4, frames=7)
+    assert not answer_alike(Rounding({}), Rounding({4: 1e-3}), lines=4, frames=7)
 
 
 @pytest.mark.parametrize(
-    ("padding", "widths", "groups"),
+    ("padding", "widths", "fed"),
     [
-        (Padding.EXACT, [300] * 3, [3]),
-        (Padding.EXACT, [300, 500] * 9, [16, 2]),
-        (Padding.TRIM, [100, 900, 100], [1, 2]),  # lines of one width share a batch, the widest first
+        (Padding.EXACT, [300] * 3, [4]),
+        (Padding.EXACT, [300, 500] * 9, [16, 4]),
+        (Padding.EXACT, [300, 500] * 7, [16]),
+        (Padding.TRIM, [100, 900, 100], [4, 4]),  # lines of one width share a batch
+        (Padding.TRIM, [100] * 13, [8, 8]),
     ],
 )
-def test_what_is_left_over_takes_a_small_batch(
-    padding: Padding, widths: list[int], groups: list[int], bundles: dict[str, ModelBundle]
+@pytest.mark.parametrize("alike", [True, False])
+def test_what_is_left_over_takes_a_small_batch_where_that_answers_alike(
+    padding: Padding,
+    widths: list[int],
+    fed: list[int],
+    alike: bool,
+    bundles: dict[str, ModelBundle],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(ways, "answer_alike", lambda *_, **__: alike)
     bundle, core, noted = bundles["english"], ov.Core(), list[NotedModel]()
-    options = networks.options(padding=padding, batch=16)
 
     def compile_model(network: Any) -> NotedModel:
         noted.append(NotedModel(core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})))
         return noted[-1]
 
-    way = ways.choose(open_network(core, bundle), bundle.card, options, compile_model)
-    assert len(way.batches) > 1  # this tiny network rounds otherwise on its own, so one is not among them
-    noted[1].inputs.clear()
+    network, options = open_network(core, bundle), networks.options(padding=padding, batch=16)
+    way = ways.choose(network, bundle.card, options, compile_model)
+    whole = 16 if padding is Padding.EXACT else 8
+    assert way.batches == ((4, whole) if alike else (whole,))
     lines = [networks.line(width, seed=place) for place, width in enumerate(widths)]
     for start in range(0, len(lines), way.form.window):
         window = lines[start : start + way.form.window]
         for group in way.form.groups(window):
             assert len(way.form.read([window[i] for i in group])) == len(group)
-    assert [len(batch) for batch in noted[1].inputs] == [smallest_fitting(way.batches, n) for n in groups]
+    batches = [len(batch) for sequence in noted[1:] for batch in sequence.inputs]
+    assert batches == (fed if alike else [whole] * len(fed))

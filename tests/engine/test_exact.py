@@ -10,6 +10,7 @@ import pytest
 from hwr_batch.config import Padding, Precision
 from hwr_batch.engine import Engine, load
 from hwr_batch.engine.graph import Walk
+from hwr_batch.engine.machine import has_bf16
 from hwr_batch.records import FrameGeometry, Frames
 from hwr_batch.zoo.card import ModelBundle
 
@@ -125,9 +126,20 @@ def test_bf16_stays_close(name: str, bundles: dict[str, ModelBundle]) -> None:
     line = networks.line(640)
     rounded, full = networks.read(engine, [line])[0], networks.read(exact, [line])[0]
     assert np.mean(rounded.classes == full.classes) > 0.7
-    assert engine.facts["precision"] == "bf16"
+    assert engine.facts["precision"] == ("bf16" if has_bf16() else "f32")
     engine.close()
     exact.close()
+
+
+@pytest.mark.parametrize(("capable", "computed"), [(True, "bf16"), (False, "f32")])
+def test_a_cpu_without_bf16_is_said_to_read_in_f32(
+    capable: bool, computed: str, bundles: dict[str, ModelBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hwr_batch.engine.engine.has_bf16", lambda: capable)
+    engine = load(bundles["japanese"], networks.options(precision=Precision.BF16, self_check=False))
+    assert engine.facts["precision"] == computed
+    assert ("this worker's CPU has none" in str(engine.facts.get("fallback"))) is not capable
+    engine.close()
 
 
 def test_weights_bytes_hold_the_network(bundles: dict[str, ModelBundle], tmp_path: Path) -> None:

@@ -159,8 +159,8 @@ def test_a_batch_that_the_graph_cannot_take() -> None:
     features = ops.parameter([1, 8, 4], np.float32)
     answer = ops.reshape(features, np.array([1, 8, 4]), False)
     with pytest.raises(CannotElide):
-        split.set_batch(ov.Model([answer.output(0)], [features], "s"), 16)
+        split.with_batch(ov.Model([answer.output(0)], [features], "s"), 16)
     frozen = ops.parameter([1, 8, 4], np.float32)
     summed = ops.reduce_sum(frozen, np.array([0]), True)
     with pytest.raises(CannotElide, match="batch of 16"):
-        split.set_batch(ov.Model([summed.output(0)], [frozen], "s"), 16)
+        split.with_batch(ov.Model([summed.output(0)], [frozen], "s"), 16)
