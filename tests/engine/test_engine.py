@@ -82,9 +82,9 @@ def test_no_candidates_unless_asked(exact_engine: Engine) -> None:
     assert frames.log_probs.dtype == np.float32
 
 
-@pytest.mark.parametrize(("name", "frames"), [("english", 70), ("chinese", 51)])
+@pytest.mark.parametrize(("name", "frames"), [("english", 82), ("chinese", 60)])
 def test_trim_stops_after_the_content(name: str, frames: int, bundles: dict[str, ModelBundle]) -> None:
-    """500 + 32 columns, and on to 2000 less a multiple of 96: 560 = 70 x 8 = 17.5 x 32."""
+    """500 + 32 columns, and on to 2000 less a multiple of 192: 656 = 82 x 8 = 20.5 x 32."""
     engine = load(bundles[name], networks.options(padding=Padding.TRIM))
     lines = [networks.line(width) for width in (500, 500, 1000, 90, 1990, 500, 501)]
     answers = networks.read(engine, lines)
