@@ -116,7 +116,7 @@ def test_an_actor_that_fits_nowhere_is_a_message_and_not_a_wait(made: Ground) ->
 def test_all_nodes_gone_and_none_coming_ends_the_run(made: Ground) -> None:
     made.proxy.inject(Fault("delay", times=100_000, method="GET", path=".png", seconds=1.0))  # work for long
     command = made.command("s3", "manifest.csv", "nodeless", "--address", made.cluster.address)
-    driver = subprocess.Popen([*command, "--start-timeout", "6"], stderr=subprocess.PIPE, text=True)
+    driver = subprocess.Popen([*command, "--start-timeout", "20"], stderr=subprocess.PIPE, text=True)
     folder = made.server.folder / "nodeless"
     wait_for_parts(folder, driver)
     for node in made.nodes():
