@@ -19,9 +19,8 @@ Compile: TypeAlias = Callable[[Any], Any]
 
 EXACT_STEP = 32  # columns: the English network could go by 8, but four times the shapes cost memory
 TRIM_MARGIN = 32  # columns of padding kept right of the content where `trim` was asked for
-TRIM_STEP = (
-    192  # columns: coarser widths, so that more lines share a batch; 96 costs shards of 32 lines a sixth more
-)
+# Columns: coarser widths, so that more lines share a batch; 96 costs shards of 32 lines a sixth more.
+TRIM_STEP = 192
 TRIM_BATCH = (
     8  # lines: measured 3 % slower each than 16, but a window's rarer widths leave fewer places empty
 )
