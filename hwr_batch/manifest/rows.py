@@ -12,12 +12,14 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
+from operator import eq
 from typing import TypeAlias, cast
 
 from hwr_batch.errors import LineError, Status
 from hwr_batch.records import Box, Failure, Row
 
-REGION_COLUMNS = ("page", "x", "y", "width", "height", "polygon")
+BOX_COLUMNS = ("x", "y", "width", "height")
+REGION_COLUMNS = ("page", *BOX_COLUMNS, "polygon")
 KEY_COLUMNS = ("image", "line_id", *REGION_COLUMNS)
 
 LARGEST_COORDINATE = 2**31 - 1  # pixels: no image is larger, and beyond it int32 overflows
@@ -71,6 +73,11 @@ def line_ids_from_columns(first_row: int, cells_of: Callable[[Sequence[str]], Co
         return cast("list[str]", given)
     columns = cells_of(KEY_COLUMNS)
     images = columns["image"]
+    if set(columns) == {"image"} and _plain_text(images):
+        return list(cast("Sequence[str]", images))
+    if _plain_boxes(columns):
+        boxes = zip(images, *(columns[name] for name in BOX_COLUMNS), strict=True)
+        return [f"{image}#xywh={x},{y},{width},{height}" for image, x, y, width, height in boxes]
     count = len(images)
     regions = zip(*(columns.get(name, repeat(None, count)) for name in REGION_COLUMNS), strict=True)
     return [
@@ -79,6 +86,23 @@ def line_ids_from_columns(first_row: int, cells_of: Callable[[Sequence[str]], Co
             range(first_row, first_row + count), given or repeat(None, count), images, regions, strict=True
         )
     ]
+
+
+def _plain_boxes(columns: Columns) -> bool:
+    """Whether each row is an image and a whole box and no more, so that its id needs no look at each cell."""
+    if set(columns) != {"image", *BOX_COLUMNS}:
+        return False
+    return _plain_text(columns["image"]) and all(
+        _plain_text(columns[name]) or set(map(type, columns[name])) == {int} for name in BOX_COLUMNS
+    )
+
+
+def _plain_text(cells: Sequence[object]) -> bool:
+    """Whether all are text without spaces around it, and none is empty."""
+    if set(map(type, cells)) != {str} or not all(cells):
+        return False
+    texts = cast("Sequence[str]", cells)
+    return all(map(eq, texts, map(str.strip, texts)))
 
 
 def line_id_from_cells(number: int, given: object, image: object, region: Region) -> str:
@@ -135,10 +159,10 @@ def _box(cells: Region) -> Box | None:
     texts = [cell_text(cell).strip() for cell in cells]
     if not any(texts):
         return None
-    missing = [name for name, text in zip(REGION_COLUMNS[1:5], texts, strict=True) if not text]
+    missing = [name for name, text in zip(BOX_COLUMNS, texts, strict=True) if not text]
     if missing:
         raise LineError(Status.REGION_INVALID, f"a box needs x, y, width and height; {missing[0]} is empty")
-    x, y, width, height = map(_number, REGION_COLUMNS[1:5], texts)
+    x, y, width, height = map(_number, BOX_COLUMNS, texts)
     if width <= 0 or height <= 0:
         raise LineError(Status.REGION_INVALID, "width and height must be more than 0")
     left, top = math.floor(x), math.floor(y)

@@ -97,6 +97,21 @@ def test_embedded_bytes_need_no_path():
     assert (row.line_id, row.image, row.embedded, row.problem) == ("#row=7", "#row=7", b"PNG", None)
 
 
+CELLS = [
+    ["1", "20", "3"],
+    [1, 20, 3],
+    [0, 0, 0],
+    [1.0, 2.5, 3.0],
+    [" 1", "2 ", "3"],
+    ["1", "", "3"],
+    [True, 1, 2],
+]
+
+
+def boxes(cells: list[object]) -> dict[str, list[object]]:
+    return dict.fromkeys(("x", "y", "width", "height"), cells)
+
+
 COLUMNS = [
     {"image": ["a", "b", ""]},
     {"image": ["a", "b", "c"], "line_id": ["1", "2", "3"]},
@@ -109,6 +124,11 @@ COLUMNS = [
         "width": [0, 9, None],
         "height": [0, 9, None],
     },
+    *({"image": ["a", "b", "c"], **boxes(cells)} for cells in CELLS),
+    {"image": ["a", " ", "c"], **boxes(["1", "2", "3"])},
+    {"image": ["a", "b", "c"], "page": [1, 2, 3], **boxes([1, 2, 3])},
+    {"image": ["a", "b", "c"], "x": [1, 2, 3], "y": [1, 2, 3]},
+    {"image": ["a", " b", "c"]},
 ]
 
 
