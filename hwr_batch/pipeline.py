@@ -11,8 +11,8 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from hwr_batch import ctc, image, preprocess, region, wide
@@ -20,6 +20,7 @@ from hwr_batch.binarize import binarize_gnhk
 from hwr_batch.config import Binarize, ReadingOptions
 from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import LineError, Status
+from hwr_batch.image_threads import ImageTask, ImageThreads
 from hwr_batch.records import (
     Failure,
     FrameGeometry,
@@ -34,7 +35,6 @@ from hwr_batch.stages import StageClock
 from hwr_batch.zoo.card import ModelCard
 
 IMAGES_AHEAD = 96  # images being fetched and prepared ahead of the network, at most
-SECONDS_PER_IMAGE = 120.0  # then its lines are `timed_out`
 REREAD_ONE_IN = 500
 
 
@@ -59,7 +59,7 @@ class LineReader:
     fetch: Callable[[str], bytes]
     options: ReadingOptions
     allowed: frozenset[str] | None
-    threads: Executor
+    threads: ImageThreads
     room: DecodeRoom = field(default_factory=DecodeRoom)
 
 
@@ -148,21 +148,21 @@ def _outcomes(
 ) -> Iterator[tuple[int, PreparedLine | Failure]]:
     """Each row's position with its prepared line or failure, images prepared ahead by threads."""
     images = [list(group) for _, group in itertools.groupby(enumerate(rows), key=_same_image)]
-    pending: deque[tuple[list[tuple[int, Row]], Future[list[PreparedLine | Failure]]]] = deque()
+    pending: deque[tuple[list[tuple[int, Row]], ImageTask[list[PreparedLine | Failure]]]] = deque()
     upcoming = iter(images)
     try:
         while True:
             for lines in itertools.islice(upcoming, IMAGES_AHEAD - len(pending)):
-                task = reader.threads.submit(_prepare_image, reader, [row for _, row in lines], clock)
-                pending.append((lines, task))
+                work = partial(_prepare_image, reader, [row for _, row in lines], clock)
+                pending.append((lines, reader.threads.submit(work)))
             if not pending:
                 return
             lines, task = pending.popleft()
-            for (position, _), outcome in zip(lines, _wait(task, len(lines)), strict=True):
+            for (position, _), outcome in zip(lines, _wait(reader.threads, task, len(lines)), strict=True):
                 yield position, outcome
     finally:
         for _, task in pending:
-            task.cancel()
+            task.future.cancel()
 
 
 def _same_image(numbered: tuple[int, Row]) -> tuple[object, ...]:
@@ -171,16 +171,21 @@ def _same_image(numbered: tuple[int, Row]) -> tuple[object, ...]:
     return (position,) if alone else (row.image, row.page)
 
 
-def _wait(task: Future[list[PreparedLine | Failure]], lines: int) -> list[PreparedLine | Failure]:
+def _wait(
+    threads: ImageThreads, task: ImageTask[list[PreparedLine | Failure]], lines: int
+) -> list[PreparedLine | Failure]:
     try:
-        return task.result(timeout=SECONDS_PER_IMAGE)
+        return threads.wait(task)
     except TimeoutError:
-        sentence = f"the image was not read and decoded within {SECONDS_PER_IMAGE:.0f} seconds"
+        sentence = f"the image was not read and decoded within {threads.seconds:.0f} seconds"
         return [Failure(Status.TIMED_OUT, sentence)] * lines
 
 
 def _prepare_image(
-    reader: LineReader, rows: Sequence[Row], clock: StageClock
+    reader: LineReader,
+    rows: Sequence[Row],
+    clock: StageClock,
+    task: ImageTask[list[PreparedLine | Failure]],
 ) -> list[PreparedLine | Failure]:
     """Fetch and decode one image, then cut and resize each of its lines."""
     first = rows[0]
@@ -189,7 +194,10 @@ def _prepare_image(
     try:
         with clock.stage("read"):
             data = first.embedded if first.embedded is not None else reader.fetch(first.image)
-        with reader.room.hold(image.pixel_count(data, first.page)), clock.stage("decode"):
+        pixels = image.pixel_count(data, first.page)
+        task.stop_clock()
+        with reader.room.hold(pixels), clock.stage("decode"):
+            task.start_clock()
             page = _open_page(reader, data, first.page)
             return [_prepare_line(reader, page, row) for row in rows]
     except LineError as failure:

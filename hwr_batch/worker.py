@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from hwr_batch import engine, image, results
 from hwr_batch.calibrate import Calibration
 from hwr_batch.errors import DamagedPartError, Status
+from hwr_batch.image_threads import ImageThreads
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
-from hwr_batch.memory import peak_bytes, resident_bytes
+from hwr_batch.memory import give_back_freed, peak_bytes, resident_bytes
 from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.pipeline import LineReader, ShardReading, read_rows
 from hwr_batch.records import Failure, LineResult, Row, ShardSpec
@@ -31,6 +31,7 @@ class Worker:
     """
 
     def __init__(self, bundle: ModelBundle, order: WorkOrder) -> None:
+        give_back_freed()
         image.use_threads(1)
         results.use_threads(max(1, order.cpus // 2))
         results.load_libraries()
@@ -55,7 +56,7 @@ class Worker:
             fetch=ImageSource(self._store, self._policy, config.reading.limits).fetch,
             options=config.reading,
             allowed=None if allowed is None else frozenset(allowed),
-            threads=ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="prepare"),
+            threads=ImageThreads(FETCH_THREADS),
         )
 
     @property

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -12,9 +11,11 @@ import numpy as np
 import pytest
 from tiny import card, line_image
 
-from hwr_batch import pipeline
+from hwr_batch import image
 from hwr_batch.config import Binarize, ReadingOptions
+from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import LineError, Status, StorageError
+from hwr_batch.image_threads import ImageThreads
 from hwr_batch.pipeline import LineReader, read_rows
 from hwr_batch.records import Box, Failure, FrameGeometry, Frames, Pixels, Row
 from hwr_batch.stages import StageClock
@@ -79,7 +80,7 @@ def png(width: int, height: int = 48) -> bytes:
 
 
 def reader(network: WidthNetwork, shelf: Shelf) -> LineReader:
-    return LineReader(CARD, LETTERS, network, shelf, ReadingOptions(), None, ThreadPoolExecutor(4))
+    return LineReader(CARD, LETTERS, network, shelf, ReadingOptions(), None, ImageThreads(4))
 
 
 def texts(network: WidthNetwork, shelf: Shelf, rows: list[Row]) -> list[str]:
@@ -141,25 +142,49 @@ def test_a_store_that_is_gone_ends_the_shard() -> None:
         texts(WidthNetwork(), shelf, rows)
 
 
-def test_an_image_that_hangs_is_timed_out_and_the_rest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "SECONDS_PER_IMAGE", 0.2)
+def statuses(fetch: Callable[[str], bytes], names: list[str], **changes: object) -> list[Status]:
+    """Of one line per name, read by four threads that give an image 0.2 s."""
+    threads = ImageThreads(4, seconds=0.2)
+    line_reader = replace(reader(WidthNetwork(), Shelf()), fetch=fetch, threads=threads, **changes)
+    rows = [Row(n, str(n), f"{name} {n}") for n, name in enumerate(names)]
+    return [result.status for result in read_rows(line_reader, rows, StageClock()).complete()]
+
+
+@pytest.mark.parametrize("hanging", [1, 3, 4, 20])
+def test_images_that_hang_are_timed_out_and_all_others_are_read(hanging: int) -> None:
+    """However many threads they hold."""
     release = threading.Event()
-    shelf = Shelf(a=png(60))
 
     def fetch(name: str) -> bytes:
-        if name == "hangs":
+        if name.startswith("hangs"):
             release.wait(30)
-        return shelf("a")
+        return png(60)
 
-    line_reader = LineReader(
-        CARD, LETTERS, WidthNetwork(), fetch, ReadingOptions(), None, ThreadPoolExecutor(4)
-    )
-    rows = [Row(n, str(n), name) for n, name in enumerate(["a", "hangs", "a"])]
     try:
-        results = read_rows(line_reader, rows, StageClock()).complete()
+        found = statuses(fetch, ["fine", *["hangs"] * hanging, *["fine"] * 20])
     finally:
         release.set()
-    assert [result.status for result in results] == [Status.OK, Status.TIMED_OUT, Status.OK]
+    assert found == [Status.OK, *[Status.TIMED_OUT] * hanging, *[Status.OK] * 20]
+
+
+def test_images_wait_for_room_as_long_as_they_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoders that hang keep the room from others for their own time, and it is not taken from theirs."""
+    release, decode = threading.Event(), image.open_page
+
+    def open_page(data: bytes, **options: object) -> Pixels:
+        page = decode(data, **options)
+        if page.shape[1] == 100:
+            release.wait(30)
+        return page
+
+    monkeypatch.setattr(image, "open_page", open_page)
+    room = DecodeRoom(100 * 48, seconds=0.2)
+    names = ["hangs", "hangs", *["fine"] * 6]
+    try:
+        found = statuses(lambda name: png(100 if name.startswith("hangs") else 60), names, room=room)
+    finally:
+        release.set()
+    assert found == [Status.TIMED_OUT] * 2 + [Status.OK] * 6
 
 
 def test_a_sample_is_read_again_the_published_way_and_differences_counted() -> None:
@@ -193,7 +218,7 @@ def test_binarised_pages_reach_the_network_in_two_tones(channels: int, shape: tu
     page = cv2.imencode(".png", line_image(3, width=300))[1].tobytes()
     options = ReadingOptions(binarize=Binarize.GNHK)
     model = replace(CARD, channels=channels)
-    line_reader = LineReader(model, LETTERS, Looking(), Shelf(a=page), options, None, ThreadPoolExecutor(1))
+    line_reader = LineReader(model, LETTERS, Looking(), Shelf(a=page), options, None, ImageThreads(1))
     read_rows(line_reader, [Row(0, "0", "a")], StageClock())
     assert seen[0].shape[2:] == shape
     assert set(np.unique(seen[0])) == {0, 255}

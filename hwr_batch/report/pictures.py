@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 from PIL import Image
 
@@ -19,6 +19,7 @@ from hwr_batch import image, region
 from hwr_batch.config import AccessOptions, Limits
 from hwr_batch.decode_room import DecodeRoom
 from hwr_batch.errors import HwrBatchError, LineError
+from hwr_batch.image_threads import ImageTask, ImageThreads
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
 from hwr_batch.plan import Plan
 from hwr_batch.records import Pixels, Row
@@ -58,10 +59,19 @@ def pictures(
     except (HwrBatchError, OSError) as exc:
         nothing = Picture(missing=cut(f"the manifest cannot be read again: {exc}", 300))
         return dict.fromkeys(lines, nothing)
-    room = DecodeRoom(LARGEST)
-    with ThreadPoolExecutor(THREADS) as threads:
-        made = threads.map(lambda place: _picture(source, room, rows.get(place), lines[place]), lines)
-        return _within(dict(zip(lines, made, strict=True)))
+    threads, room = ImageThreads(THREADS), DecodeRoom(LARGEST)
+    tasks = {
+        place: threads.submit(partial(_picture, source, room, rows.get(place), line_id))
+        for place, line_id in lines.items()
+    }
+    return _within({place: _made(threads, task) for place, task in tasks.items()})
+
+
+def _made(threads: ImageThreads, task: ImageTask[Picture]) -> Picture:
+    try:
+        return threads.wait(task)
+    except TimeoutError as late:
+        return Picture(missing=f"the image cannot be read again: {late}")
 
 
 def _rows(plan: Plan, store: Store, places: Iterable[Place]) -> dict[Place, Row]:
@@ -78,12 +88,17 @@ def _rows(plan: Plan, store: Store, places: Iterable[Place]) -> dict[Place, Row]
     return found
 
 
-def _picture(source: ImageSource, room: DecodeRoom, row: Row | None, line_id: str) -> Picture:
+def _picture(
+    source: ImageSource, room: DecodeRoom, row: Row | None, line_id: str, task: ImageTask[Picture]
+) -> Picture:
     if row is None or row.line_id != line_id:
         return Picture(missing="the manifest has changed since the run")
     try:
         data = source.fetch(row.image) if row.embedded is None else row.embedded
-        with room.hold(image.pixel_count(data, row.page)):
+        pixels = image.pixel_count(data, row.page)
+        task.stop_clock()
+        with room.hold(pixels):
+            task.start_clock()
             page = image.open_page(data, page=row.page, channels=3, limits=source.limits)
             return thumbnail(region.crop(page, row)[0])
     except LineError as failure:

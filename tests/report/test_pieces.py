@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,21 @@ from made_results import FolderStore, line, write_output
 
 from hwr_batch.calibrate.held_out import Bin
 from hwr_batch.evaluate import Confusion
+from hwr_batch.image_threads import ImageThreads
 from hwr_batch.report import charts, drawings
 from hwr_batch.report.confusion import MOST, matrix
 from hwr_batch.report.lines import Run, runs
 from hwr_batch.report.parts import SomeParts, spread
-from hwr_batch.report.pictures import ALL_BYTES, HEIGHT, PICTURE_BYTES, WIDTH, Picture, _within, thumbnail
+from hwr_batch.report.pictures import (
+    ALL_BYTES,
+    HEIGHT,
+    PICTURE_BYTES,
+    WIDTH,
+    Picture,
+    _made,
+    _within,
+    thumbnail,
+)
 from hwr_batch.report.survey import BINS, Survey, Wanted, survey
 from hwr_batch.report.words import compact, cut, duration, number, percent, visible
 from hwr_batch.results.reading import part_names
@@ -206,3 +217,19 @@ def test_a_month_is_drawn_as_finely_as_a_minute() -> None:
     gaps = np.diff([seconds for seconds, _ in curve.to_json()])
     assert MOST_POINTS / 4 <= len(gaps) <= MOST_POINTS
     assert gaps.max() <= 4 * np.median(gaps)
+
+
+def test_an_image_that_hangs_has_no_picture_and_holds_up_nothing() -> None:
+    release = threading.Event()
+    threads = ImageThreads(1, seconds=0.1)
+
+    def hang(_: object) -> Picture:
+        release.wait(30)
+        return Picture(source="late")
+
+    try:
+        late, fine = threads.submit(hang), threads.submit(lambda _: Picture(source="fine"))
+        assert "not done within" in _made(threads, late).missing
+        assert _made(threads, fine) == Picture(source="fine")
+    finally:
+        release.set()
