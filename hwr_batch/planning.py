@@ -10,10 +10,18 @@ from importlib.metadata import version
 
 from hwr_batch import __version__
 from hwr_batch.calibrate import Calibration
-from hwr_batch.config import JobConfig, Review
+from hwr_batch.config import JobConfig, Padding, Review
 from hwr_batch.errors import ConfigError, PlanMismatchError
 from hwr_batch.manifest import Scan, open_manifest, schema_to_text
-from hwr_batch.plan import Plan, changed, cut_shards, fingerprint, mark_spacing
+from hwr_batch.plan import (
+    LARGEST_AUTO_SHARD,
+    Plan,
+    auto_shard_lines,
+    changed,
+    cut_shards,
+    fingerprint,
+    mark_spacing,
+)
 from hwr_batch.results import FINGERPRINT, SCHEMA_VERSION
 from hwr_batch.storage import Store, join, unsigned
 from hwr_batch.zoo.card import ModelBundle
@@ -22,6 +30,7 @@ PLAN = "_plan.json"
 READING = "hwr_batch.reading"  # footer key
 PIPELINE_VERSION = 1  # raise it whenever preprocessing, splitting or decoding changes a text or a score
 SECONDS_BETWEEN_COUNTS = 5.0
+TRIM_TIMES = 4  # shards of 128 lines instead of 32 read 28 % more lines per second
 
 
 def plan_run(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callable[[str], None]) -> Plan:
@@ -51,7 +60,7 @@ def make_plan(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callab
     manifest = open_manifest(config.manifest, store)
     scan = manifest.scan(mark_spacing(config.shard_lines), config.limit, _Counting(tell))
     manifest.close()
-    shards = cut_shards(scan.marks, scan.rows, config.shard_lines)
+    shards = cut_shards(scan.marks, scan.rows, config.shard_lines or _auto_shard_lines(config, scan.rows))
     components = _components(config, bundle, scan)
     made = Plan(
         fingerprint=fingerprint(components),
@@ -74,6 +83,12 @@ def make_plan(config: JobConfig, bundle: ModelBundle, store: Store, tell: Callab
     if config.reading.review is not None:
         _check_calibration(config.reading.review, made)
     return made
+
+
+def _auto_shard_lines(config: JobConfig, rows: int) -> int:
+    """Larger shards where only lines of equal width share a batch: the more there are, the more share one."""
+    times = TRIM_TIMES if config.reading.padding is Padding.TRIM else 1
+    return min(LARGEST_AUTO_SHARD, times * auto_shard_lines(rows))
 
 
 def footer(plan: Plan) -> dict[str, str]:

@@ -17,7 +17,7 @@ import pytest
 from tiny import line_image, parts, write_lines, write_manifest, write_model
 
 from hwr_batch import job
-from hwr_batch.config import JobConfig, Precision, ReadingOptions, RunOptions, Wide
+from hwr_batch.config import JobConfig, Padding, Precision, ReadingOptions, RunOptions, Wide
 from hwr_batch.errors import ConfigError, ExitCode, ManifestError, PlanMismatchError
 from hwr_batch.results.verify import verify
 from hwr_batch.storage import Store
@@ -99,6 +99,16 @@ def test_every_row_comes_out_in_manifest_order(lines: Path, model: Path, tmp_pat
     assert all(len(row["char_scores"]) == len(row["char_spans"]) == len(row["text"]) for row in found)
     assert len(parts(tmp_path / "out")) == 3
     assert verify(str(tmp_path / "out"), Store()).ok
+
+
+def test_trimmed_lines_come_in_larger_shards_unless_their_size_is_given(
+    lines: Path, model: Path, tmp_path: Path
+) -> None:
+    """Only lines of equal width share a batch there: the more there are, the more share one."""
+    trim = ReadingOptions(padding=Padding.TRIM)
+    run(lines, tmp_path / "auto", model, reading=trim)
+    run(lines, tmp_path / "given", model, reading=trim, shard_lines=32)
+    assert (len(parts(tmp_path / "auto")), len(parts(tmp_path / "given"))) == (1, 3)
 
 
 def test_the_record_adds_up(lines: Path, model: Path, tmp_path: Path) -> None:
