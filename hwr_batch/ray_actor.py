@@ -66,8 +66,10 @@ class ShardActor:
     def load(self, bundle: ModelBundle, order: WorkOrder) -> Loaded:
         log.write_to(sys.stderr, "info")  # Ray keeps it in this worker's log file
         self._run, self._metrics = order.run_id, WorkerMetrics(order.run_id)
+        from hwr_batch import results
         from hwr_batch.worker import Worker  # OpenVINO and OpenCV, which the driver does without
 
+        results.leave_pandas_out()
         self._worker = Worker(bundle, order)
         log.event("worker_ready", {"run": self._run, **self._worker.facts})
         return Loaded(self._worker.facts, ray.get_runtime_context().get_node_id(), resident_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +28,7 @@ from hwr_batch.errors import ConfigError
 from hwr_batch.storage import Store
 from hwr_batch.zoo.bundle import load
 from hwr_batch.zoo.cache import Cache
-from hwr_batch.zoo.card import ModelBundle
+from hwr_batch.zoo.card import Context, ModelBundle
 from tests import tiny
 
 F32_EXACT = (Precision.F32, Padding.EXACT)
@@ -225,6 +226,13 @@ def test_contenders_can_be_left_out_and_varied(bundle: ModelBundle) -> None:
     assert [c.name for c in fewer] == ["demo", "hwr-batch", "arithmetic"]
     varied = contenders.compared(bundle.card, (), F32_EXACT, ("bf16",))
     assert varied[-2].changes == {"precision": Precision.BF16, "padding": Padding.EXACT}
+
+
+def test_a_network_of_any_width_meets_the_ray_data_job_sorted_and_not(bundle: ModelBundle) -> None:
+    card = replace(bundle.card, context=Context.GLOBAL, width=0)
+    found = {c.name: c.changes for c in contenders.compared(card, (), F32_EXACT, ())}
+    assert list(found) == ["demo", "ray-data", "ray-data-unsorted", "hwr-batch", "limit", "arithmetic"]
+    assert (found["ray-data"], found["ray-data-unsorted"]) == ({}, {"sort_widths": False})
 
 
 @pytest.mark.parametrize(

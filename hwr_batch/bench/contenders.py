@@ -74,14 +74,17 @@ def _doubling(cores: int) -> Iterator[int]:
 
 
 def _usual(card: ModelCard) -> str:
-    return "padded to the batch" if card.context is Context.GLOBAL else "full width, f32"
+    return "sorted, padded to the batch" if card.context is Context.GLOBAL else "full width, f32"
 
 
 def _batched(card: ModelCard) -> Iterator[Contender]:
-    """What knowing the network better would give that job: many lines in one run of the recurrence."""
+    """That job knowing the network better (many lines in one run of the recurrence) or less well."""
     if card.context is Context.RECURRENT:
         says = f"the same, {BATCHED} lines a request"
         yield Contender(f"ray-data-{BATCHED}", "ray-data", says, {"batch": BATCHED})
+    if card.context is Context.GLOBAL:
+        says = "the same, lines as they come"
+        yield Contender("ray-data-unsorted", "ray-data", says, {"sort_widths": False})
 
 
 def _variants(name: str, changes: Mapping[str, Any]) -> Iterator[Contender]:

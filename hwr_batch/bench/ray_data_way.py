@@ -52,7 +52,13 @@ def read(setting: Setting) -> Measured:
         lines = data.read_csv(setting.manifest)
         texts = lines.map_batches(
             Reader,
-            fn_constructor_args=(str(model), setting.bundle.card, _lines_per_request(setting), str(facts)),
+            fn_constructor_args=(
+                str(model),
+                setting.bundle.card,
+                _lines_per_request(setting),
+                setting.sort_widths,
+                str(facts),
+            ),
             batch_size=LINES_PER_BATCH,
             compute=data.ActorPoolStrategy(size=1),
             num_cpus=max(1, setting.cores - 1) if setting.cores > 1 else 0.5,  # the rest reads and writes
@@ -85,8 +91,9 @@ def _model_file(bundle: ModelBundle, folder: Path) -> Path:
 class Reader:
     """The actor class: file names in, texts out."""
 
-    def __init__(self, model: str, card: ModelCard, batch: int, facts: str) -> None:
+    def __init__(self, model: str, card: ModelCard, batch: int, sort_widths: bool, facts: str) -> None:
         self._card, self._batch, self._facts = card, batch, Path(facts)
+        self._sort_widths = sort_widths
         self._charset = Path(model).with_suffix(".txt").read_text(encoding="utf-8").split("\n")
         core = ov.Core()
         network = core.read_model(model)
@@ -103,7 +110,7 @@ class Reader:
     def __call__(self, lines: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         self._texts = [""] * len(lines["image"])
         if self._card.width == 0:
-            self._read_sorted(list(lines["image"]))
+            self._read_together(list(lines["image"]))
         else:
             self._read_padded(list(lines["image"]))
         self._queue.wait_all()
@@ -120,10 +127,12 @@ class Reader:
                 self._queue.start_async({0: np.concatenate(arrays)}, [p for p, _ in waiting])
                 waiting = []
 
-    def _read_sorted(self, paths: list[str]) -> None:
-        """Lines sorted by width, a few at a time padded to the widest of them."""
+    def _read_together(self, paths: list[str]) -> None:
+        """A few lines at a time padded to the widest of them, those of like width together where sorted."""
         arrays = list(self._decoders.map(self._decode, paths))
-        order = sorted(range(len(arrays)), key=lambda place: arrays[place].shape[3])
+        order = list(range(len(arrays)))
+        if self._sort_widths:
+            order.sort(key=lambda place: arrays[place].shape[3])
         for start in range(0, len(order), self._batch):
             places = order[start : start + self._batch]
             self._queue.start_async({0: padded_together([arrays[p] for p in places])}, places)

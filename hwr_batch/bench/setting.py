@@ -29,7 +29,8 @@ class Setting:
 
     `manifest`: a CSV of the lines. `scratch`: an empty folder to write results to. `cores`: CPUs the process
     and its children may use. `actors`, `cpus_per_actor`: of the whole job, None for its own choice. `batch`:
-    lines per request in the Ray Data job.
+    lines per request in the Ray Data job; `sort_widths`: whether it puts lines of like width together first,
+    where a network takes any width.
     """
 
     bundle: ModelBundle
@@ -42,6 +43,7 @@ class Setting:
     actors: int | None = None
     cpus_per_actor: int | None = None
     batch: int = 1
+    sort_widths: bool = True
 
 
 @dataclass(frozen=True, slots=True)
