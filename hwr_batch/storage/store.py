@@ -93,11 +93,16 @@ class Store:
         """Name and bytes of each file directly in `folder`, in no order; nothing where it is missing.
 
         Page by page on S3, each page retried on its own. StorageError where the bucket is missing.
+        A server in front of a file system names a file twice that is put by several at once; here it is once.
         """
         token: str | None = None
+        before = ""
         while True:
             entries, token = self._page(folder, token)
-            yield from entries
+            for name, size in entries:
+                if name != before:
+                    yield name, size
+                before = name
             if token is None:
                 return
 
