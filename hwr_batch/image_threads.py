@@ -60,7 +60,8 @@ class ImageThreads:
 
     def __init__(self, count: int, *, seconds: float = SECONDS_PER_IMAGE) -> None:
         self.seconds = seconds
-        self._waiting: SimpleQueue[ImageTask[Any]] = SimpleQueue()
+        self._count = count
+        self._waiting: SimpleQueue[ImageTask[Any] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._running: set[ImageTask[Any]] = set()
         for _ in range(count):
@@ -84,12 +85,16 @@ class ImageThreads:
             if task.left_behind:
                 raise TimeoutError(f"not done within {self.seconds:.0f} seconds")
 
+    def close(self) -> None:
+        """End the threads once what was submitted is done; waits for none of them."""
+        for _ in range(self._count):
+            self._waiting.put(None)
+
     def _add_thread(self) -> None:
         threading.Thread(target=self._serve, name="image", daemon=True).start()
 
     def _serve(self) -> None:
-        while True:
-            task = self._waiting.get()
+        while (task := self._waiting.get()) is not None:
             if not task.future.set_running_or_notify_cancel():
                 continue
             with self._lock:

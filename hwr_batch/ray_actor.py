@@ -15,7 +15,7 @@ import ray
 
 from hwr_batch import log
 from hwr_batch.errors import HwrBatchError
-from hwr_batch.memory import resident_bytes
+from hwr_batch.memory import give_back_freed, resident_bytes
 from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.ray_metrics import WorkerMetrics
 from hwr_batch.schedule import Task
@@ -69,6 +69,7 @@ class ShardActor:
         from hwr_batch import results
         from hwr_batch.worker import Worker  # OpenVINO and OpenCV, which the driver does without
 
+        give_back_freed()
         results.leave_pandas_out()
         self._worker = Worker(bundle, order)
         log.event("worker_ready", {"run": self._run, **self._worker.facts})

@@ -12,7 +12,7 @@ from hwr_batch.calibrate import Calibration
 from hwr_batch.errors import DamagedPartError, Status
 from hwr_batch.image_threads import ImageThreads
 from hwr_batch.manifest import Manifest, open_manifest, schema_from_text
-from hwr_batch.memory import give_back_freed, peak_bytes, resident_bytes
+from hwr_batch.memory import peak_bytes, resident_bytes
 from hwr_batch.orders import ShardReport, WorkOrder
 from hwr_batch.pipeline import LineReader, ShardReading, read_rows
 from hwr_batch.records import Failure, LineResult, Row, ShardSpec
@@ -31,7 +31,6 @@ class Worker:
     """
 
     def __init__(self, bundle: ModelBundle, order: WorkOrder) -> None:
-        give_back_freed()
         image.use_threads(1)
         results.use_threads(max(1, order.cpus // 2))
         results.load_libraries()

@@ -59,12 +59,13 @@ def pictures(
     except (HwrBatchError, OSError) as exc:
         nothing = Picture(missing=cut(f"the manifest cannot be read again: {exc}", 300))
         return dict.fromkeys(lines, nothing)
-    threads, room = ImageThreads(THREADS), DecodeRoom(LARGEST)
-    tasks = {
-        place: threads.submit(partial(_picture, source, room, rows.get(place), line_id))
-        for place, line_id in lines.items()
-    }
-    return _within({place: _made(threads, task) for place, task in tasks.items()})
+    room = DecodeRoom(LARGEST)
+    with closing(ImageThreads(THREADS)) as threads:
+        tasks = {
+            place: threads.submit(partial(_picture, source, room, rows.get(place), line_id))
+            for place, line_id in lines.items()
+        }
+        return _within({place: _made(threads, task) for place, task in tasks.items()})
 
 
 def _made(threads: ImageThreads, task: ImageTask[Picture]) -> Picture:

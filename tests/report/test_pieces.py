@@ -233,3 +233,17 @@ def test_an_image_that_hangs_has_no_picture_and_holds_up_nothing() -> None:
         assert _made(threads, fine) == Picture(source="fine")
     finally:
         release.set()
+
+
+def test_closed_threads_finish_what_they_were_given_and_end() -> None:
+    before = threading.active_count()
+    threads = ImageThreads(3)
+    tasks = [threads.submit(lambda _, n=n: n) for n in range(20)]
+    threads.close()
+    assert [threads.wait(task) for task in tasks] == list(range(20))
+    ended = threading.Event()
+    for _ in range(100):
+        if threading.active_count() <= before:
+            break
+        ended.wait(0.1)
+    assert threading.active_count() <= before
