@@ -17,7 +17,7 @@ from hwr_batch.errors import PlanMismatchError
 from hwr_batch.records import ShardSpec
 
 PLAN_VERSION = 1  # of the file's layout; raise it when an older reader would misread it
-SMALLEST_AUTO_SHARD = 32  # rows; also the step of automatic shard sizes
+SMALLEST_AUTO_SHARD = 64  # rows, two batches of a recurrent network; also the step of automatic sizes
 LARGEST_AUTO_SHARD = 1024  # rows; a part of this size is made in seconds to minutes
 AUTO_SHARDS = 64  # aimed at where rows are few, so that every worker has some
 LONGEST_RUN = 4  # shard sizes: one image's lines are cut apart only beyond this
@@ -92,7 +92,7 @@ def mark_spacing(shard_lines: int | None) -> int:
 
 
 def auto_shard_lines(rows: int) -> int:
-    """Rows per shard where nobody says: a 64th of the manifest, in steps of 32, within 32 … 1024."""
+    """Rows per shard where nobody says: a 64th of the manifest, in steps of 64, within 64 … 1024."""
     step = SMALLEST_AUTO_SHARD
     return min(LARGEST_AUTO_SHARD, max(step, -(-rows // (AUTO_SHARDS * step)) * step))
 

@@ -62,13 +62,24 @@ class Stop:
 
 
 def run(
-    manifest: Path | str, output: Path | str, model: Path, *, stop: Stop | None = None, **settings: Any
+    manifest: Path | str,
+    output: Path | str,
+    model: Path,
+    *,
+    stop: Stop | None = None,
+    shard_lines: int | None = 32,
+    **settings: Any,
 ) -> job.Outcome:
     run_options = {
         name: settings.pop(name) for name in ("max_error_rate", "retry_failed") if name in settings
     }
     config = JobConfig(
-        str(manifest), str(output), str(model), run=RunOptions(actors=0, **run_options), **settings
+        str(manifest),
+        str(output),
+        str(model),
+        run=RunOptions(actors=0, **run_options),
+        shard_lines=shard_lines,
+        **settings,
     )
     bundle = load(str(model), precision=Precision.F32, cache=Cache("unused", Store()))
     return job.recognize(config, bundle, Silent(), stop or Stop())
@@ -106,9 +117,10 @@ def test_trimmed_lines_come_in_larger_shards_unless_their_size_is_given(
 ) -> None:
     """Only lines of equal width share a batch there: the more there are, the more share one."""
     trim = ReadingOptions(padding=Padding.TRIM)
-    run(lines, tmp_path / "auto", model, reading=trim)
-    run(lines, tmp_path / "given", model, reading=trim, shard_lines=32)
-    assert (len(parts(tmp_path / "auto")), len(parts(tmp_path / "given"))) == (1, 3)
+    run(lines, tmp_path / "exact", model, shard_lines=None)
+    run(lines, tmp_path / "trim", model, reading=trim, shard_lines=None)
+    run(lines, tmp_path / "given", model, reading=trim)
+    assert [len(parts(tmp_path / name)) for name in ("exact", "trim", "given")] == [2, 1, 3]
 
 
 def test_the_record_adds_up(lines: Path, model: Path, tmp_path: Path) -> None:

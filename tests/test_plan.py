@@ -51,7 +51,7 @@ def a_plan(rows: int, shard_lines: int | None = 10, width: int | None = None) ->
 
 @pytest.mark.parametrize(
     ("rows", "lines"),
-    [(1, 32), (2048, 32), (2049, 64), (40_000, 640), (65_536, 1024), (10**7, 1024)],
+    [(1, 64), (4096, 64), (4097, 128), (40_000, 640), (65_536, 1024), (10**7, 1024)],
 )
 def test_automatic_shard_size(rows, lines):
     assert auto_shard_lines(rows) == lines

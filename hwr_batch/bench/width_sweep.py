@@ -15,7 +15,7 @@ from hwr_batch.engine import EngineOptions
 from hwr_batch.records import Pixels
 
 STEPS = 9
-LINES = 32  # of each width: two full batches of the recurrent part
+LINES = 64  # of each width: two full batches of the recurrent part or more
 NARROWEST = 100
 WIDEST = 2000  # for networks that take any width
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 
 from hwr_batch.records import Pixels
@@ -52,10 +53,26 @@ def equal_widths(widths: Sequence[int], batch: int) -> list[tuple[int, ...]]:
     return groups
 
 
-def shared_out(run: tuple[int, ...], sizes: Sequence[int]) -> list[tuple[int, ...]]:
-    """A run of at most `sizes[-1]` lines as one batch, or as several of `sizes[0]` where fewer places
-    would stay empty. `sizes`: the batches there are, ascending."""
-    part, whole = sizes[0], sizes[-1]
-    if len(run) > whole - part:
-        return [run]
-    return [run[start : start + part] for start in range(0, len(run), part)]
+def shared_out(run: tuple[int, ...], costs: Mapping[int, float]) -> list[tuple[int, ...]]:
+    """A run of lines cut into the batches that cost least together, the largest first.
+
+    `costs`: of a batch by the number of lines it has places for, filled or not.
+    """
+    batches, start = [], 0
+    for size in _cheapest(len(run), tuple(sorted(costs.items())))[1]:
+        batches.append(run[start : start + size])
+        start += size
+    return batches
+
+
+@cache
+def _cheapest(lines: int, costs: tuple[tuple[int, float], ...]) -> tuple[float, tuple[int, ...]]:
+    """What `lines` cost at least, and the batches that they take, descending; of equals the fewest."""
+    if lines <= 0:
+        return 0.0, ()
+    ways = []
+    for size, cost in costs:
+        rest, sizes = _cheapest(lines - size, costs)
+        ways.append((cost + rest, len(sizes) + 1, tuple(sorted((size, *sizes), reverse=True))))
+    cost, _, sizes = min(ways)
+    return cost, sizes

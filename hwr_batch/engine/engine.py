@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
@@ -53,7 +52,7 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     precision, without = _precision(options)
     reasons = "; ".join(filter(None, (fallback, without)))
     facts = {**_machine(core, options, streams), "precision": precision, **_chosen(way, reasons)}
-    return Engine(way, lambda: publish().form, geometry, card, facts, options.ahead)
+    return Engine(way, geometry, card, facts, options.ahead)
 
 
 class Engine:
@@ -66,7 +65,6 @@ class Engine:
     def __init__(
         self,
         way: Way,
-        publish: Callable[[], Form],
         geometry: FrameGeometry,
         card: ModelCard,
         facts: Facts,
@@ -77,9 +75,7 @@ class Engine:
         self.facts = facts
         self._shape = (card.height,) if card.channels == 1 else (card.height, card.channels)
         self._form = way.form
-        self._publish = publish
-        self._published: Form | None = way.at_full_width
-        self._lock = threading.Lock()
+        self._at_full_width = way.at_full_width
         streams = int(facts["streams"])
         self._ahead = ahead * streams
         # One more than the streams: while a thread of ours pads and copies, another's run is on the core.
@@ -95,11 +91,12 @@ class Engine:
         return self._in_order(self._form, pieces)
 
     def read_published(self, pieces: Iterable[Pixels]) -> Iterator[Frames]:
-        """As `read`, at the published width with nothing left out, each piece alone (for samples)."""
-        with self._lock:
-            if self._published is None:
-                self._published = self._publish()
-        return self._in_order(self._published, pieces)
+        """As `read`, at the published width with nothing left out (for samples).
+
+        Through the same compiled networks: when the model was loaded they were compared with the published
+        one, which would hold its memory to the end.
+        """
+        return self._in_order(self._at_full_width, pieces)
 
     def close(self) -> None:
         """Wait for the runs under way and end the worker threads."""

@@ -78,16 +78,23 @@ class WholeForm:
 class SplitForm:
     """Convolutions line by line at content width, then the recurrent part over a batch of lines.
 
-    `sequences`: the recurrent part by the number of lines it takes, see `batches.shared_out`; empty places
-    hold zeros. `trimmed`: it runs over no more frames than the content needs, so that only lines of equal
-    width share a batch.
+    `sequences`: the recurrent part by the number of lines it takes; empty places hold zeros. `costs`: of a
+    batch of each of these sizes, see `batches.shared_out`. `trimmed`: it runs over no more frames than the
+    content needs, so that only lines of equal width share a batch.
     """
 
     def __init__(
-        self, columns: Any, sequences: Mapping[int, Any], widths: Widths, *, window: int, trimmed: bool
+        self,
+        columns: Any,
+        sequences: Mapping[int, Any],
+        widths: Widths,
+        *,
+        costs: Mapping[int, float],
+        window: int,
+        trimmed: bool,
     ) -> None:
         self._widths = widths
-        self._sizes = sorted(sequences)
+        self._costs = {size: costs[size] for size in sorted(sequences)}
         self._trimmed = trimmed
         self.window = window
         self._lanes = Lanes(
@@ -99,8 +106,8 @@ class SplitForm:
 
     def groups(self, pieces: Sequence[Pixels]) -> list[tuple[int, ...]]:
         widths = [self._widths.of(piece.shape[1]) if self._trimmed else 0 for piece in pieces]
-        runs = equal_widths(widths, self._sizes[-1])
-        return [group for run in runs for group in shared_out(run, self._sizes)]
+        runs = equal_widths(widths, max(self._costs))
+        return [group for run in runs for group in shared_out(run, self._costs)]
 
     def read(self, pieces: Sequence[Pixels]) -> list[Frames]:
         with self._lanes.one() as (columns, sequences):
@@ -108,7 +115,7 @@ class SplitForm:
             for piece in pieces:
                 _infer(columns, padded(piece, self._widths.of(piece.shape[1])))
                 features.append(columns.get_output_tensor(0).data[0].copy())
-            size = next(size for size in self._sizes if size >= len(pieces))
+            size = next(size for size in self._costs if size >= len(pieces))
             features += [np.zeros_like(features[0])] * (size - len(features))
             _infer(sequences[size], np.stack(features))
             return _frames(sequences[size], len(pieces))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,18 +13,15 @@ from hwr_batch.engine.columns import Columns
 from hwr_batch.engine.forms import Form, SplitForm, WholeForm, answer_alike
 from hwr_batch.engine.graph import CannotElide, Walk, walk
 from hwr_batch.engine.options import EngineOptions
+from hwr_batch.engine.run_costs import run_costs
 from hwr_batch.zoo.card import Context, ModelCard
 
 Compile: TypeAlias = Callable[[Any], Any]
 
 EXACT_STEP = 32  # columns: the English network could go by 8, but four times the shapes cost memory
 TRIM_MARGIN = 32  # columns of padding kept right of the content where `trim` was asked for
-# Columns: coarser widths, so that more lines share a batch; 96 costs shards of 32 lines a sixth more.
+# Columns: coarser widths, so that more lines share a batch. 96 was a tenth slower on shards of 256 lines.
 TRIM_STEP = 192
-TRIM_BATCH = (
-    8  # lines: measured 3 % slower each than 16, but a window's rarer widths leave fewer places empty
-)
-PART_BATCH = 4  # lines of what is left over at the end of a shard, or of a width; three cost as much as four
 CHECKED_FRAMES = 64
 
 
@@ -32,16 +29,17 @@ CHECKED_FRAMES = 64
 class Way:
     """A network ready to read: the form, how it may be named in a report, and what was derived.
 
-    `columns`: where the output's frames lie, None where the network was not walked. `at_full_width`: the same
-    compiled network with nothing left out, None where the published form has to be compiled for that.
-    `batches`: lines that may share a run of the recurrent part, none where there is no such part.
+    `at_full_width`: the same compiled networks with nothing left out, for samples: another compiled model of
+    the published form would hold 70 MB (English) or 190 (Chinese). `columns`: where the output's frames lie,
+    None where the network was not walked. `batches`: lines that may share a run of the recurrent part, none
+    where there is no such part.
     """
 
     name: str
     form: Form
     widths: Widths
+    at_full_width: Form
     columns: Columns | None = None
-    at_full_width: Form | None = None
     batches: tuple[int, ...] = ()
 
 
@@ -50,7 +48,7 @@ def as_published(network: Any, card: ModelCard, options: EngineOptions, compile_
     compiled = compile_model(_answering(head.take_pixels(network.clone(), card), card, options))
     widths = Widths(card.width)
     form = WholeForm(compiled, widths)
-    return Way("full" if card.width else "own width", form, widths, at_full_width=form)
+    return Way("full" if card.width else "own width", form, widths, form)
 
 
 def choose(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
@@ -74,11 +72,8 @@ def _elided(network: Any, card: ModelCard, options: EngineOptions, compile_model
     if exact:
         network = head.each_output(network, lambda y: elide.repeat_steady(y, found.output, found, axis=1))
     widths, compiled = _widths(found, exact=exact), compile_model(network)
-    if not exact:
-        return Way("trim", WholeForm(compiled, widths), widths, found.output)
-    # A second compiled model for samples would cost the Chinese network another 190 MB.
-    wide = WholeForm(compiled, Widths(found.published))
-    return Way("exact: elided", WholeForm(compiled, widths), widths, found.output, wide)
+    full = WholeForm(compiled, Widths(found.published))
+    return Way("exact: elided" if exact else "trim", WholeForm(compiled, widths), widths, full, found.output)
 
 
 def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model: Compile) -> Way:
@@ -97,19 +92,33 @@ def _split(network: Any, card: ModelCard, options: EngineOptions, compile_model:
         batched = split.with_batch(sequence, batch, any_length_axis=None if exact else axis)
         return compile_model(_answering(batched, card, options))
 
-    sequences = _sequences(sequence_for, options.batch if exact else min(options.batch, TRIM_BATCH), options)
-    name, window = ("exact: split at recurrence", max(sequences)) if exact else ("trim", options.window)
-    form = SplitForm(columns, sequences, widths, window=window, trimmed=not exact)
-    return Way(name, form, widths, found.output, batches=tuple(sorted(sequences)))
+    costs = options.batches or run_costs(options.precision, options.padding)
+    sequences = _sequences(sequence_for, sorted(costs, reverse=True), options)
+    whole = max(sequences)
+
+    def form(widths: Widths, *, window: int) -> Form:
+        return SplitForm(columns, sequences, widths, costs=costs, window=window, trimmed=not exact)
+
+    return Way(
+        "exact: split at recurrence" if exact else "trim",
+        form(widths, window=whole if exact else options.window),
+        widths,
+        form(Widths(found.published), window=whole),
+        found.output,
+        tuple(sorted(sequences)),
+    )
 
 
-def _sequences(sequence_for: Callable[[int], Any], batch: int, options: EngineOptions) -> dict[int, Any]:
-    """The recurrent part for a whole batch, and for a part of one where that is seen to answer alike."""
-    sequences = {batch: sequence_for(batch)}
-    if options.self_check and batch > PART_BATCH:
-        part = sequence_for(PART_BATCH)
-        if answer_alike(sequences[batch], part, lines=PART_BATCH, frames=CHECKED_FRAMES):
-            sequences[PART_BATCH] = part
+def _sequences(
+    sequence_for: Callable[[int], Any], sizes: Sequence[int], options: EngineOptions
+) -> dict[int, Any]:
+    """The recurrent part for a whole batch, and for smaller ones where those are seen to answer alike."""
+    whole, *smaller = sizes
+    sequences = {whole: sequence_for(whole)}
+    for size in smaller if options.self_check else ():
+        part = sequence_for(size)
+        if answer_alike(sequences[whole], part, lines=size, frames=CHECKED_FRAMES):
+            sequences[size] = part
     return sequences
 
 

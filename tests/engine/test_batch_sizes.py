@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import openvino as ov
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hwr_batch.bench.limit_way import NotedModel
-from hwr_batch.config import Padding
-from hwr_batch.engine import ways
+from hwr_batch.config import Padding, Precision
+from hwr_batch.engine import EngineOptions, ways
+from hwr_batch.engine import run_costs as run_costs_module
 from hwr_batch.engine.batches import shared_out
 from hwr_batch.engine.forms import answer_alike
+from hwr_batch.engine.run_costs import run_costs
 from hwr_batch.engine.source import open_network
 from hwr_batch.zoo.card import ModelBundle
 
@@ -21,21 +26,53 @@ from . import networks
 
 
 @pytest.mark.parametrize(
-    ("lines", "sizes", "batches"),
+    ("lines", "costs", "batches"),
     [
-        (16, (4, 16), [16]),
-        (13, (4, 16), [13]),  # four batches of four have as many places
-        (12, (4, 16), [4, 4, 4]),
-        (5, (4, 16), [4, 1]),
-        (5, (4, 8), [5]),
-        (3, (4, 8), [3]),
-        (3, (16,), [3]),
+        (16, {4: 5, 16: 16}, [16]),
+        (13, {4: 5, 16: 16}, [13]),
+        (12, {4: 5, 16: 16}, [4, 4, 4]),
+        (12, {4: 5.5, 16: 16}, [12]),  # three small ones cost more than one that stays empty in part
+        (5, {4: 5, 16: 16}, [4, 1]),
+        (21, {4: 5, 16: 16}, [16, 4, 1]),
+        (8, {4: 4, 8: 8}, [8]),  # of equal costs the fewest
+        (23, {8: 10, 24: 24}, [23]),
+        (16, {8: 10, 24: 24}, [8, 8]),
+        (3, {16: 16}, [3]),
+        (0, {16: 16}, []),
     ],
 )
-def test_a_run_is_shared_out_over_the_fewest_places(lines: int, sizes: Any, batches: list[int]) -> None:
-    shared = shared_out(tuple(range(100, 100 + lines)), sizes)
+def test_a_run_is_shared_out_at_the_least_cost(lines: int, costs: Any, batches: list[int]) -> None:
+    shared = shared_out(tuple(range(100, 100 + lines)), costs)
     assert [len(batch) for batch in shared] == batches
     assert [i for batch in shared for i in batch] == list(range(100, 100 + lines))
+
+
+@given(st.integers(1, 70), st.dictionaries(st.integers(1, 40), st.floats(0.5, 60), min_size=1, max_size=3))
+def test_no_other_way_to_share_out_is_cheaper(lines: int, costs: dict[int, float]) -> None:
+    sizes = sorted(costs)
+    shared = shared_out(tuple(range(lines)), costs)
+    assert sum(len(batch) for batch in shared) == lines
+    cost = sum(min(costs[size] for size in sizes if size >= len(batch)) for batch in shared)
+    most = [range(-(-lines // size) + 1) for size in sizes]
+    counted = (
+        sum(count * costs[size] for count, size in zip(counts, sizes, strict=True))
+        for counts in itertools.product(*most)
+        if sum(count * size for count, size in zip(counts, sizes, strict=True)) >= lines
+    )
+    assert cost <= min(counted) + 1e-9
+
+
+@pytest.mark.parametrize("padding", [Padding.EXACT, Padding.TRIM])
+@pytest.mark.parametrize("precision", list(Precision))
+@pytest.mark.parametrize("isa", ["avx2", "avx512f", "avx512_vnni", "amx_bf16", "unknown"])
+def test_every_kind_of_cpu_has_a_batch_for_many_lines_and_one_for_what_is_left(
+    isa: str, precision: Precision, padding: Padding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_costs_module, "instruction_set", lambda: isa)
+    few, many = sorted(costs := run_costs(precision, padding))
+    assert costs[many] == many
+    assert few < costs[few] < many  # a line costs more in a small batch, a small batch less than a large one
+    assert EngineOptions(precision, padding, batches=costs).batches == costs
 
 
 class Rounding:
@@ -92,9 +129,10 @@ def test_what_is_left_over_takes_a_small_batch_where_that_answers_alike(
         noted.append(NotedModel(core.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})))
         return noted[-1]
 
-    network, options = open_network(core, bundle), networks.options(padding=padding, batch=16)
+    costs = {4: 5.0, 16: 16.0} if padding is Padding.EXACT else {4: 5.0, 8: 8.0}
+    network, options = open_network(core, bundle), networks.options(padding=padding, batches=costs)
     way = ways.choose(network, bundle.card, options, compile_model)
-    whole = 16 if padding is Padding.EXACT else 8
+    whole = max(costs)
     assert way.batches == ((4, whole) if alike else (whole,))
     lines = [networks.line(width, seed=place) for place, width in enumerate(widths)]
     for start in range(0, len(lines), way.form.window):

@@ -59,6 +59,19 @@ def test_every_width_reads_as_published(exact_engine: Engine, bundles: dict[str,
     published.close()
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_a_sample_of_trimmed_lines_is_read_as_published(name: str, bundles: dict[str, ModelBundle]) -> None:
+    """Through the trimmed networks at the full width, of which `trim` itself takes less."""
+    lines = [networks.line(width, seed=3) for width in (1, 500, 1201, 2000)]
+    trimmed = load(bundles[name], networks.options(padding=Padding.TRIM))
+    published = load(bundles[name], networks.options(padding=Padding.FULL))
+    assert trimmed.facts["path"] == "trim"
+    assert_published(list(trimmed.read_published(lines)), networks.read(published, lines))
+    assert len(networks.read(trimmed, lines)[0].classes) < len(networks.read(published, lines)[0].classes)
+    trimmed.close()
+    published.close()
+
+
 def test_a_smaller_margin_is_wrong(bundles: dict[str, ModelBundle], monkeypatch: pytest.MonkeyPatch) -> None:
     """The margin that was derived is needed: three steps less and the answer moves."""
     line = networks.line(1201, seed=3)

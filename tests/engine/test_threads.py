@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,9 @@ def test_instruction_set_of_an_unknown_machine(tmp_path: Path) -> None:
     assert threads.instruction_set(tmp_path) == "unknown"
 
 
-@pytest.mark.parametrize("field", ["threads", "top_k", "batch", "window", "ahead"])
-def test_options_out_of_range(field: str) -> None:
-    with pytest.raises(ConfigError, match=f"engine option {field} must be at least"):
-        EngineOptions(**{field: -1})  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "changed", [{"threads": -1}, {"top_k": -1}, {"batches": {16: 16, 0: 1}}, {"window": 0}, {"ahead": 0}]
+)
+def test_options_out_of_range(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"engine option {next(iter(changed))} must be at least"):
+        EngineOptions(**changed)
