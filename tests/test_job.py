@@ -171,7 +171,7 @@ def test_a_removed_part_is_made_again_and_a_damaged_one_too(lines: Path, model: 
     ("change", "named"),
     [
         ({"limit": 60}, "limit was none and is 60 now"),
-        ({"shard_lines": 16}, "shard-lines was auto and is 16 now"),
+        ({"shard_lines": 16}, "shard-lines was 32 and is 16 now"),
         ({"reading": ReadingOptions(wide=Wide.FIT)}, "wide was split and is fit now"),
         ({"reading": ReadingOptions(allowed_chars="abc")}, "allow-chars was all and is 20:abc now"),
     ],
