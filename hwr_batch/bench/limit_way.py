@@ -74,7 +74,7 @@ def _form(setting: Setting, noted: list[NotedModel]) -> Form:
     """The form that the engine chooses for this setting, its compiled models noted."""
     card, core = setting.bundle.card, ov.Core()
     options = EngineOptions(setting.precision, setting.padding, setting.cores)
-    properties = threads.properties(options, setting.cores, any_width=card.width == 0)
+    properties = threads.properties(options, setting.cores, card)
 
     def compile_model(network: Any) -> NotedModel:
         noted.append(NotedModel(core.compile_model(network, "CPU", properties)))

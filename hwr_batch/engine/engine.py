@@ -36,10 +36,7 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     core, card = ov.Core(), bundle.card
     streams = options.threads or usable_cores()
     network = open_network(core, bundle)
-    compile_for = {
-        n: _compiler(core, card, threads.properties(options, n, any_width=card.width == 0))
-        for n in (1, streams)
-    }
+    compile_for = {n: _compiler(core, card, threads.properties(options, n, card)) for n in (1, streams)}
 
     def publish(streams: int = 1) -> Way:
         """By default with one stream: samples need no speed, and each stream has 2000-wide buffers."""
@@ -51,7 +48,7 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     geometry = published_geometry(network, card) if card.width else probed_geometry(way.form, card)
     precision, without = _precision(options)
     reasons = "; ".join(filter(None, (fallback, without)))
-    facts = {**_machine(core, options, streams), "precision": precision, **_chosen(way, reasons)}
+    facts = {**_machine(core, card, options, streams), "precision": precision, **_chosen(way, reasons)}
     return Engine(way, geometry, card, facts, options.ahead)
 
 
@@ -162,12 +159,12 @@ def _chosen(way: Way, fallback: str) -> Facts:
     return {**facts, "fallback": fallback} if fallback else facts
 
 
-def _machine(core: Any, options: EngineOptions, streams: int) -> Facts:
+def _machine(core: Any, card: ModelCard, options: EngineOptions, streams: int) -> Facts:
     return {
         "openvino": ov.__version__,
         "cpu": core.get_property("CPU", "FULL_DEVICE_NAME"),
         "isa": threads.instruction_set(),
         "streams": streams,
         "threads": streams,
-        "pinning": not options.several_on_host,
+        "pinning": threads.pinned(options, card),
     }

@@ -10,6 +10,7 @@ import pytest
 from hwr_batch.config import Precision
 from hwr_batch.engine import EngineOptions, threads
 from hwr_batch.errors import ConfigError
+from hwr_batch.zoo.card import ModelBundle
 
 
 def test_properties_say_everything() -> None:
@@ -22,6 +23,17 @@ def test_properties_say_everything() -> None:
         threads.properties(EngineOptions(precision=Precision.BF16), 1)["INFERENCE_PRECISION_HINT"] == "bf16"
     )
     assert threads.properties(EngineOptions(precision=Precision.INT8), 1)["INFERENCE_PRECISION_HINT"] == "f32"
+
+
+def test_streams_keep_to_a_core_only_where_nothing_else_would_keep_to_the_same(
+    bundles: dict[str, ModelBundle],
+) -> None:
+    """A network that is split runs as several compiled models, each of which would pin from core 0."""
+    alone, beside = EngineOptions(), EngineOptions(several_on_host=True)
+    recurrent, convolutional = bundles["english"].card, bundles["chinese"].card
+    assert threads.properties(alone, 2, convolutional)["ENABLE_CPU_PINNING"] is True
+    assert threads.properties(alone, 2, recurrent)["ENABLE_CPU_PINNING"] is False
+    assert threads.properties(beside, 2, convolutional)["ENABLE_CPU_PINNING"] is False
 
 
 @pytest.mark.parametrize(
