@@ -39,7 +39,7 @@ def load(bundle: ModelBundle, options: EngineOptions) -> Engine:
     compile_for = {n: _compiler(core, card, threads.properties(options, n, card)) for n in (1, streams)}
 
     def publish(streams: int = 1) -> Way:
-        """By default with one stream: samples need no speed, and each stream has 2000-wide buffers."""
+        """By default with one stream: a check needs no speed, and each stream has 2000-wide buffers."""
         return as_published(network, card, options, compile_for[streams])
 
     way, fallback = _checked_way(network, card, options, compile_for[streams], publish)
@@ -90,8 +90,8 @@ class Engine:
     def read_published(self, pieces: Iterable[Pixels]) -> Iterator[Frames]:
         """As `read`, at the published width with nothing left out (for samples).
 
-        Through the same compiled networks: when the model was loaded they were compared with the published
-        one, which would hold its memory to the end.
+        Through the same compiled networks: a compiled model of the published form, with which they are
+        compared when the model loads, would hold its memory to the end.
         """
         return self._in_order(self._at_full_width, pieces)
 
