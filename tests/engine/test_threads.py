@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,23 @@ def test_streams_keep_to_a_core_only_where_nothing_else_would_keep_to_the_same(
     assert threads.properties(alone, 2, convolutional)["ENABLE_CPU_PINNING"] is True
     assert threads.properties(alone, 2, recurrent)["ENABLE_CPU_PINNING"] is False
     assert threads.properties(beside, 2, convolutional)["ENABLE_CPU_PINNING"] is False
+
+
+@pytest.mark.parametrize(
+    ("width", "precision", "kept"),
+    [
+        (2000, Precision.F32, 1500),
+        (2000, Precision.BF16, 1500),
+        (0, Precision.F32, 600),
+        (0, Precision.BF16, 3000),
+    ],
+)
+def test_kernels_kept_for_a_network_of_any_width_depend_on_what_one_costs(
+    width: int, precision: Precision, kept: int, bundles: dict[str, ModelBundle]
+) -> None:
+    card = replace(bundles["chinese"].card, width=width)
+    said = threads.properties(EngineOptions(precision), 2, card)
+    assert said["CPU_RUNTIME_CACHE_CAPACITY"] == kept
 
 
 @pytest.mark.parametrize(
