@@ -11,9 +11,10 @@ import openvino as ov
 import openvino.opset13 as ops
 import pytest
 
-from hwr_batch.config import Padding
+from hwr_batch.config import Padding, Precision
 from hwr_batch.engine import elide, load, split
 from hwr_batch.engine.graph import CannotElide, Walk, walk
+from hwr_batch.engine.machine import has_bf16
 from hwr_batch.zoo.card import Context, ModelBundle
 
 from . import networks
@@ -123,6 +124,19 @@ def test_failed_self_check_falls_back(
     assert engine.geometry == full.geometry
     engine.close()
     full.close()
+
+
+@pytest.mark.skipif(not has_bf16(), reason="this CPU has no bf16")
+@pytest.mark.parametrize(("margin", "path"), [(None, "exact: elided"), (0, "full")])
+def test_the_self_check_tells_right_from_wrong_in_bf16(
+    margin: int | None, path: str, bundles: dict[str, ModelBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tolerance for rounding is wide, but not as wide as a margin that is missing."""
+    if margin is not None:
+        monkeypatch.setattr(Walk, "margin", margin)
+    engine = load(bundles["chinese"], networks.options(precision=Precision.BF16))
+    assert engine.facts["path"] == path
+    engine.close()
 
 
 def test_no_recurrence_to_cut_at() -> None:
